@@ -1,0 +1,3 @@
+export * from "./layout.js";
+export * from "./registry.js";
+export * from "./sparse-tensor.js";

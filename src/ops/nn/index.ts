@@ -1,0 +1,4 @@
+import type { Operator } from "../operator.js";
+
+/** Convolutions, pooling, normalizations, recurrent layers, attention. */
+export const nnOperators: readonly Operator[] = [];

@@ -1,0 +1,4 @@
+import type { Operator } from "../operator.js";
+
+/** Strings. */
+export const textOperators: readonly Operator[] = [];
