@@ -126,7 +126,7 @@ export class Tensor {
         `a ${dtype} tensor of shape [${shape}] takes ${byteLengthOf(dtype, size)} bytes, not ${bytes.byteLength}`,
       );
     }
-    const aligned = bytes.byteOffset % Math.max(1, bitsOf(dtype) / 8) === 0 ? bytes : bytes.slice();
+    const aligned = bytes.byteOffset % Math.max(1, bitsOf(dtype) / 8) === 0 ? bytes : new Uint8Array(bytes); // not slice: a Buffer's is a view
     return new Tensor(dtype, shape, viewOf(dtype, aligned.buffer, aligned.byteOffset, size));
   }
 }

@@ -1,0 +1,68 @@
+import { NonzeroError } from "../../tensor/index.js";
+import type { TensorProto } from "./onnx_pb.js";
+
+/** A file of tensor data that is read by range. `read` returns exactly `length` bytes. */
+export interface DataFile {
+  /** Bytes in the file. */
+  readonly size: number;
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Finds the data that a model keeps outside its file, by the location that the model gives, relative to its folder. */
+export type ExternalData = (location: string) => Uint8Array | DataFile;
+
+/** Bytes of a tensor with `data_location` EXTERNAL, `byteLength` of them. @throws NonzeroError "invalid-model" or "not-found". */
+export function readExternal(
+  tensor: TensorProto,
+  byteLength: number,
+  externalData: ExternalData | undefined,
+): Uint8Array {
+  const field = "external_data";
+  const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location");
+  if (location === undefined) throw new NonzeroError("invalid-model", "the location is missing", { field });
+  checkLocation(location);
+  const offset = integerOf(entries.get("offset"), "offset") ?? 0;
+  const length = integerOf(entries.get("length"), "length") ?? byteLength;
+  if (length !== byteLength) {
+    throw new NonzeroError("invalid-model", `its dims and dtype take ${byteLength} bytes, not ${length}`, { field });
+  }
+  if (externalData === undefined) {
+    throw new NonzeroError("not-found", `the data is in '${location}', which was not given`, { field });
+  }
+  const source = externalData(location);
+  const file = source instanceof Uint8Array ? fileOver(source) : source;
+  if (offset + length > file.size) {
+    const range = `bytes ${offset} to ${offset + length}`;
+    throw new NonzeroError("invalid-model", `'${location}' has ${file.size} bytes, the tensor is at ${range}`, {
+      field,
+    });
+  }
+  return file.read(offset, length);
+}
+
+const fileOver = (bytes: Uint8Array): DataFile => ({
+  size: bytes.byteLength,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});
+
+/**
+ * Refuses locations that could name something outside the model's folder: absolute paths, `..`, drive letters, backslashes.
+ * @throws NonzeroError "invalid-model".
+ */
+export function checkLocation(location: string): void {
+  const parts = location.split("/");
+  const leaves = location === "" || /[\\:\0]/.test(location) || parts[0] === "" || parts.includes("..");
+  if (leaves) {
+    throw new NonzeroError("invalid-model", `the location '${location}' is not a path inside the model's folder`, {
+      field: "external_data",
+    });
+  }
+}
+
+function integerOf(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new NonzeroError("invalid-model", `the ${name} '${text}' is not a number of bytes`, { field: "external_data" });
+}

@@ -1,0 +1,2 @@
+export type { DataFile, ExternalData } from "./external-data.js";
+export { type ReadOptions, readModel, readTensor } from "./read.js";

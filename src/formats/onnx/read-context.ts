@@ -1,0 +1,94 @@
+import type { Attribute, Constant, Node, Value } from "../../graph/index.js";
+import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import type { ExternalData } from "./external-data.js";
+import type { FunctionProto, TensorProto } from "./onnx_pb.js";
+import { tensorOf } from "./read-tensor.js";
+
+/** How deep subgraphs and function calls may nest together. */
+const MAX_DEPTH = 64;
+/** Nodes, edges and attributes that inlining functions may make before the model counts as a bomb. */
+const MAX_INLINED = 2 ** 20;
+
+/** What all parts of one file share while it is read. */
+export class ReadContext {
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly irVersion: number;
+  /** Model-local functions by `functionKey`. */
+  readonly functions: ReadonlyMap<string, FunctionProto>;
+  readonly #externalData: ExternalData | undefined;
+  readonly #dimNames: ReadonlySet<string>;
+  readonly #tensors = new Map<TensorProto, Tensor>();
+  #freshDims = 0;
+  #inlined = 0;
+
+  constructor(options: {
+    opsets: ReadonlyMap<string, number>;
+    irVersion: number;
+    functions: ReadonlyMap<string, FunctionProto>;
+    externalData: ExternalData | undefined;
+    /** Names of dimensions that the file uses. */
+    dimNames: ReadonlySet<string>;
+  }) {
+    this.opsets = options.opsets;
+    this.irVersion = options.irVersion;
+    this.functions = options.functions;
+    this.#externalData = options.externalData;
+    this.#dimNames = options.dimNames;
+  }
+
+  /** Reads a tensor once, however many inlined calls use it. */
+  tensor(proto: TensorProto): Tensor {
+    let tensor = this.#tensors.get(proto);
+    if (tensor === undefined) {
+      tensor = tensorOf(proto, this.#externalData);
+      this.#tensors.set(proto, tensor);
+    }
+    return tensor;
+  }
+
+  /** A dimension name that the file does not use. */
+  readonly freshDim = (): string => {
+    for (;;) {
+      const name = `dim_${this.#freshDims++}`;
+      if (!this.#dimNames.has(name)) return name;
+    }
+  };
+
+  /** Counts work that a function call repeats. @throws NonzeroError "unsupported" when calls of calls multiply without end in sight. */
+  spend(count: number): void {
+    this.#inlined += count;
+    if (this.#inlined > MAX_INLINED) {
+      throw new NonzeroError(
+        "unsupported",
+        `inlining the model's functions makes more than ${MAX_INLINED} nodes and edges`,
+      );
+    }
+  }
+}
+
+/** Where in the nest of subgraphs and function calls the reader is. */
+export interface Frame {
+  /** Opset imports that hold here: the model's, or the function's. */
+  readonly opsets: ReadonlyMap<string, number>;
+  /** What attribute references stand for; null outside functions. */
+  readonly references: ReadonlyMap<string, Attribute> | null;
+  /** Goes before the names of nodes and values, so that each inlined call has its own. */
+  readonly prefix: string;
+  /** Keys of the functions that are being inlined. */
+  readonly calls: readonly string[];
+  readonly depth: number;
+}
+
+/** What the reader adds to: the graph that is being made. */
+export interface Sink {
+  readonly nodes: Node[];
+  readonly constants: Map<Value, Constant>;
+}
+
+/** A frame one level deeper. @throws NonzeroError "unsupported". */
+export function deeper(frame: Frame, change: Partial<Frame> = {}): Frame {
+  if (frame.depth >= MAX_DEPTH) {
+    throw new NonzeroError("unsupported", `subgraphs and function calls nest more than ${MAX_DEPTH} deep`);
+  }
+  return { ...frame, ...change, depth: frame.depth + 1 };
+}

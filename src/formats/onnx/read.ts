@@ -1,0 +1,86 @@
+import type { Model } from "../../graph/index.js";
+import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
+import { clampedInt, decode } from "./decode.js";
+import type { ExternalData } from "./external-data.js";
+import {
+  type FunctionProto,
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  TensorProtoSchema,
+} from "./onnx_pb.js";
+import { ReadContext } from "./read-context.js";
+import { opsetsOf } from "./read-functions.js";
+import { functionKey, readGraph } from "./read-graph.js";
+import { tensorOf } from "./read-tensor.js";
+
+export interface ReadOptions {
+  /** Named in errors. */
+  readonly file?: string | undefined;
+  /** Where tensors that the model keeps in other files are read from. */
+  readonly externalData?: ExternalData | undefined;
+}
+
+/**
+ * Reads an ONNX file (IR versions 3 to 14, any opset in which its operators mean what they mean today). Model-local functions are inlined; tensors are views of `bytes` where
+ * their alignment allows it, so `bytes` must not change afterwards.
+ * @throws NonzeroError "invalid-model", "unsupported" or "not-found" (external data), with the file and, where known, node and field.
+ */
+export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
+  return locate({ file: options.file }, () => {
+    const proto = decode(ModelProtoSchema, bytes, "ONNX model");
+    if (proto.graph === undefined) throw new NonzeroError("invalid-model", "the graph is missing", { field: "graph" });
+    const opsets = opsetsOf(proto.opsetImport);
+    const irVersion = clampedInt(proto.irVersion);
+    const context = new ReadContext({
+      opsets,
+      irVersion,
+      functions: functionsOf(proto),
+      externalData: options.externalData,
+      dimNames: dimNamesOf(proto.graph),
+    });
+    const graph = readGraph(proto.graph, context, { opsets, references: null, prefix: "", calls: [], depth: 0 }, null);
+    return {
+      graph,
+      opsets,
+      irVersion,
+      producer: [proto.producerName, proto.producerVersion].filter((part) => part !== "").join(" "),
+      metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
+    };
+  });
+}
+
+/** Reads a TensorProto file (`.pb`). @throws NonzeroError as `readModel` does. */
+export function readTensor(bytes: Uint8Array, options: ReadOptions = {}): Tensor {
+  return locate({ file: options.file }, () =>
+    tensorOf(decode(TensorProtoSchema, bytes, "ONNX tensor"), options.externalData),
+  );
+}
+
+function functionsOf(proto: ModelProto): Map<string, FunctionProto> {
+  const functions = new Map<string, FunctionProto>();
+  for (const fn of proto.functions) {
+    const key = functionKey(fn.domain, fn.name, fn.overload);
+    if (functions.has(key)) {
+      throw new NonzeroError("invalid-model", `function '${fn.name}' is defined more than once`, {
+        field: "functions",
+      });
+    }
+    functions.set(key, fn);
+  }
+  return functions;
+}
+
+/** Names of dimensions in the main graph and its subgraphs. */
+function dimNamesOf(graph: GraphProto, names = new Set<string>()): Set<string> {
+  for (const info of [...graph.input, ...graph.output, ...graph.valueInfo]) {
+    if (info.type?.value.case !== "tensorType") continue;
+    for (const dim of info.type.value.value.shape?.dim ?? []) {
+      if (dim.value.case === "dimParam") names.add(dim.value.value);
+    }
+  }
+  for (const node of graph.node) {
+    for (const attribute of node.attribute) if (attribute.g !== undefined) dimNamesOf(attribute.g, names);
+  }
+  return names;
+}
