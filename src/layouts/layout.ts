@@ -10,16 +10,26 @@ export interface Stored {
   readonly layout: string;
   readonly rows: number;
   readonly cols: number;
-  /** What `decode` gives back; what the graph sees. */
+  /** What the graph sees; `decode` itself gives float32, which holds every float16, bfloat16 and scaled int8 value. */
   readonly dtype: DataType;
   readonly parts: Readonly<Record<string, Tensor>>;
 }
 
 export type ValueDataType = "float32" | "float16" | "bfloat16" | "int8";
 
+export const VALUE_DATA_TYPES: readonly ValueDataType[] = ["float32", "float16", "bfloat16", "int8"];
+
 export interface EncodeOptions {
-  /** How values are stored; float32 when absent. int8 is symmetric with one scale a row. */
+  /** How values are stored; float32 when absent. int8 is symmetric: scale = max |row| / 127, code = round(value / scale). */
   readonly values?: ValueDataType;
+  /** What the graph sees (`Stored.dtype`); float32 when absent. */
+  readonly dtype?: DataType;
+}
+
+/** What a layout takes for a mask: how many values (padding counted) and how many bytes of everything but values and scales. */
+export interface Footprint {
+  readonly values: number;
+  readonly indexBytes: number;
 }
 
 /** How the nonzeros of a matrix are stored. One file a layout; the exact bits are in its docstring. */
@@ -27,19 +37,30 @@ export interface Layout {
   readonly name: string;
   /** Name with parameters; goes into `Stored.layout`. */
   readonly text: string;
-  /** Names of the parts, in the order in which files list them. `scales` comes last and only with int8 values. */
+  /** Names of all parts, in the order in which files list them. The last is always `scales`, which is there only with int8 values. */
   readonly parts: readonly string[];
   /** Null when the mask can be stored without loss; otherwise why not, in plain words with the first place. */
   misfit(mask: Mask): string | null;
-  /** @throws NonzeroError "layout" when the mask does not fit. Entries that the mask keeps are stored even when they are zero. */
+  /** What `encode` would store for a mask that fits, without encoding it. */
+  footprint(mask: Mask): Footprint;
+  /**
+   * Entries that the mask keeps are stored even when they are zero; entries that it prunes and the layout stores all the same
+   * (a slot that a group leaves empty, the rest of a kept block) are stored as +0.
+   * @throws NonzeroError "layout" when the mask does not fit, or for NaN or infinity with int8 values; "shape" when matrix and
+   * mask differ in shape.
+   */
   encode(dense: Matrix, mask: Mask, options?: EncodeOptions): Stored;
+  /** The dense matrix. `stored` must be valid. */
   decode(stored: Stored): Matrix;
   /**
    * Calls `visit(row, col, index)` for each stored entry, by ascending row and within a row by ascending column; `index` is
    * the entry's place in the part `values`. Padding that a layout stores beyond the matrix is not visited.
    */
   visit(stored: Stored, visit: (row: number, col: number, index: number) => void): void;
-  /** Checks parts that came from outside (shapes, dtypes, index ranges, order). @throws NonzeroError "invalid-model" naming the part. */
+  /**
+   * Checks parts that came from outside (names, shapes, dtypes, index ranges, order, zero padding), so that `decode`, `visit` and
+   * kernels may trust them. Allocates nothing that grows with a claimed size. @throws NonzeroError "invalid-model" naming the part.
+   */
   validate(stored: Stored): void;
 }
 

@@ -1,2 +1,3 @@
+export * from "./blocks.js";
 export * from "./mask.js";
 export * from "./pattern.js";

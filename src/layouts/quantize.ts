@@ -1,0 +1,31 @@
+import type { Matrix } from "../sparsity/index.js";
+import { NonzeroError } from "../tensor/index.js";
+
+/**
+ * Replaces each row by its int8 codes, in place, and returns the scales [rows]: scale = max |row| / 127 (1 for a row of zeros),
+ * code = round(value / scale), half away from zero, in -127 … 127. @throws NonzeroError "layout" for NaN or infinity.
+ */
+export function quantizeRows({ rows, cols, data }: Matrix): Float32Array {
+  const scales = new Float32Array(rows).fill(1);
+  for (let row = 0; row < rows; row++) {
+    let peak = 0;
+    for (let i = row * cols; i < (row + 1) * cols; i++) {
+      const magnitude = Math.abs(data[i]!);
+      if (!(magnitude < Number.POSITIVE_INFINITY)) {
+        throw new NonzeroError("layout", `row ${row}, column ${i - row * cols} is ${data[i]}, which int8 cannot hold`);
+      }
+      if (magnitude > peak) peak = magnitude;
+    }
+    const scale = Math.fround(peak / 127);
+    if (scale === 0) {
+      data.fill(0, row * cols, (row + 1) * cols); // all zeros, or too small for a float32 scale
+      continue;
+    }
+    scales[row] = scale;
+    for (let i = row * cols; i < (row + 1) * cols; i++) {
+      const ratio = data[i]! / scale;
+      data[i] = Math.sign(ratio) * Math.min(127, Math.round(Math.abs(ratio)));
+    }
+  }
+  return scales;
+}
