@@ -1,6 +1,7 @@
 import { contribOperators } from "./contrib/index.js";
 import { controlOperators } from "./control/index.js";
 import { detectionOperators } from "./detection/index.js";
+import { fusedOperators } from "./fused/index.js";
 import { lossOperators } from "./loss/index.js";
 import { mathOperators } from "./math/index.js";
 import { nnOperators } from "./nn/index.js";
@@ -22,6 +23,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...shapeOperators,
     ...nnOperators,
     ...contribOperators,
+    ...fusedOperators,
     ...controlOperators,
     ...signalOperators,
     ...quantizeOperators,
