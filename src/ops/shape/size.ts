@@ -1,0 +1,12 @@
+import { Tensor } from "../../tensor/index.js";
+import { need } from "../infer.js";
+import type { Operator } from "../operator.js";
+
+/** ONNX Size: the number of elements of the input, an int64 scalar. */
+export const size: Operator<null> = {
+  name: "Size",
+  domain: "",
+  attributes: () => null,
+  infer: () => [{ dtype: "int64", shape: [] }],
+  evaluate: (inputs) => [Tensor.scalar("int64", need(inputs, 0).size)],
+};
