@@ -33,7 +33,7 @@ export function offsetsOf(shape: readonly number[], strides: readonly number[], 
   return offsets;
 }
 
-type Elements = ArrayLike<number> | ArrayLike<bigint> | ArrayLike<string>;
+export type Elements = ArrayLike<number> | ArrayLike<bigint> | ArrayLike<string>;
 
 /** The elements at `offsets`, in the same kind of array. */
 export function gather<T extends Elements>(values: T, offsets: Int32Array): T {
@@ -59,15 +59,18 @@ export function elementsOf(x: Tensor): Elements {
 export const numbersFor = (dtype: DataType, count: number): Float32Array | Float64Array =>
   dtype === "float32" ? new Float32Array(count) : new Float64Array(count);
 
-/** A tensor of elements as they were computed: BigInts (wrapped) for int64 and uint64, strings, or numbers (rounded or wrapped). */
+/** A tensor of elements as they were computed: BigInts (wrapped to an integer dtype), strings, or numbers (rounded or wrapped). */
 export function tensorOf(dtype: DataType, shape: readonly number[], elements: Elements): Tensor {
-  if (is64BitInteger(dtype) && typeof elements[0] === "bigint") {
-    const data = allocate(dtype, elements.length) as BigInt64Array;
-    for (let i = 0; i < elements.length; i++) data[i] = elements[i] as bigint; // wraps modulo 2^64
-    return new Tensor(dtype, shape, data);
-  }
   if (dtype === "string") return new Tensor(dtype, shape, Array.from(elements as ArrayLike<string>));
-  return Tensor.from(dtype, shape, elements as ArrayLike<number>);
+  if (typeof elements[0] !== "bigint") return Tensor.from(dtype, shape, elements as ArrayLike<number>);
+  const list = elements as ArrayLike<bigint>;
+  if (!is64BitInteger(dtype)) {
+    const low = Float64Array.from({ length: list.length }, (_, i) => Number(BigInt.asIntN(32, list[i]!)));
+    return Tensor.from(dtype, shape, low);
+  }
+  const data = allocate(dtype, list.length) as BigInt64Array;
+  for (let i = 0; i < list.length; i++) data[i] = list[i]!; // wraps modulo 2^64
+  return new Tensor(dtype, shape, data);
 }
 
 /** f of each element, as a tensor of `dtype` (x's own by default). int64 and uint64 pass through doubles. */

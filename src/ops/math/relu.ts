@@ -1,17 +1,4 @@
-import { Tensor } from "../../tensor/index.js";
-import type { Operator } from "../operator.js";
+import { numericFunction } from "./unary.js";
 
-/** ONNX Relu: max(x, 0), elementwise; same shape and dtype as the input. */
-export const relu: Operator<null> = {
-  name: "Relu",
-  domain: "",
-  attributes: () => null,
-  infer: ([x]) => [x!.type],
-  evaluate: ([x]) => [
-    Tensor.from(
-      x!.dtype,
-      x!.shape,
-      Array.from(x!.numbers(), (v) => Math.max(v, 0)),
-    ),
-  ],
-};
+/** ONNX Relu: max(x, 0) of each element of a numeric tensor. */
+export const relu = numericFunction("Relu", { number: (x) => Math.max(x, 0), bigint: (x) => (x > 0n ? x : 0n) });
