@@ -19,7 +19,15 @@ export type F32 = Expr<"f32"> | number;
 export type F64 = Expr<"f64"> | number;
 export type V128 = Expr<"v128">;
 
-type Like<T extends ValType> = T extends "i32" ? I32 : T extends "i64" ? I64 : T extends "f32" ? F32 : T extends "f64" ? F64 : V128;
+type Like<T extends ValType> = T extends "i32"
+  ? I32
+  : T extends "i64"
+    ? I64
+    : T extends "f32"
+      ? F32
+      : T extends "f64"
+        ? F64
+        : V128;
 
 export const constI32 = (value: number): Expr<"i32"> => new Expr("i32", [0x41, ...signed32(value)]);
 export const constI64 = (value: bigint): Expr<"i64"> => new Expr("i64", [0x42, ...signed64(value)]);

@@ -1,5 +1,19 @@
 import { unsigned } from "./encoding.js";
-import { atomic, type Expr as AnyExpr, apply, Expr, type F32, type F64, type I32, type I64, lift, memarg, simd, type V128, type ValType } from "./expression.js";
+import {
+  type Expr as AnyExpr,
+  apply,
+  atomic,
+  Expr,
+  type F32,
+  type F64,
+  type I32,
+  type I64,
+  lift,
+  memarg,
+  simd,
+  type V128,
+  type ValType,
+} from "./expression.js";
 import { i32 } from "./instructions.js";
 
 /** A local variable; used as an expression it reads the local. */
@@ -11,7 +25,15 @@ export class Local<T extends ValType = ValType> extends Expr<T> {
   }
 }
 
-type Value<T extends ValType> = T extends "i32" ? I32 : T extends "i64" ? I64 : T extends "f32" ? F32 : T extends "f64" ? F64 : V128;
+type Value<T extends ValType> = T extends "i32"
+  ? I32
+  : T extends "i64"
+    ? I64
+    : T extends "f32"
+      ? F32
+      : T extends "f64"
+        ? F64
+        : V128;
 
 /**
  * One function under construction. Statements are appended in order; control flow takes its body as a callback, so that
@@ -181,9 +203,14 @@ export class Func {
     for (const operand of [to, value, bytes]) this.#emit(lift("i32", operand));
     this.#push(0xfc, 11, 0);
   }
-  /** Atomically adds to memory; the value before. Needs a shared or plain memory, aligned to 4. */
-  atomicAdd(pointer: I32, value: I32, offset = 0): Expr<"i32"> {
-    return apply("i32", [lift("i32", pointer), lift("i32", value)], [...atomic(0x1e), ...memarg(2, offset)]);
+  /** Calls function `index` of the imported table of kernels. */
+  callKernel(index: I32, args: I32, chunk: I32): void {
+    for (const operand of [args, chunk, index]) this.#emit(lift("i32", operand));
+    this.#push(0x11, 0, 0);
+  }
+
+  atomicStore(pointer: I32, value: I32, offset = 0): void {
+    this.#store(pointer, lift("i32", value), atomic(0x17), 2, offset);
   }
 
   /** The function's body as it stands in the code section. */

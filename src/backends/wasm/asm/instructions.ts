@@ -1,5 +1,6 @@
 import {
   apply,
+  atomic,
   binary,
   type Expr,
   type F32,
@@ -67,12 +68,33 @@ export const i32 = {
   shl: i32Binary(0x74),
   shr_s: i32Binary(0x75),
   shr_u: i32Binary(0x76),
+  /** Atomics on 4-byte aligned addresses; each returns the value before. */
+  atomic_load: load("i32", atomic(0x10), 2),
+  atomic_add: (pointer: I32, value: I32, offset = 0) =>
+    apply("i32", [lift("i32", pointer), lift("i32", value)], [...atomic(0x1e), ...memarg(2, offset)]),
+  atomic_cmpxchg: (pointer: I32, expected: I32, value: I32, offset = 0) =>
+    apply(
+      "i32",
+      [lift("i32", pointer), lift("i32", expected), lift("i32", value)],
+      [...atomic(0x48), ...memarg(2, offset)],
+    ),
+  /** Sleeps while the word is `expected`, at most `nanoseconds`; shared memories only, never on a page's main thread. */
+  atomic_wait: (pointer: I32, expected: I32, nanoseconds: I64, offset = 0) =>
+    apply(
+      "i32",
+      [lift("i32", pointer), lift("i32", expected), lift("i64", nanoseconds)],
+      [...atomic(0x01), ...memarg(2, offset)],
+    ),
+  /** Wakes up to `count` sleepers; how many there were. */
+  atomic_notify: (pointer: I32, count: I32, offset = 0) =>
+    apply("i32", [lift("i32", pointer), lift("i32", count)], [...atomic(0x00), ...memarg(2, offset)]),
   wrap_i64: unary("i64", "i32", [0xa7]),
   trunc_sat_f32_s: unary("f32", "i32", [0xfc, 0]),
   trunc_sat_f32_u: unary("f32", "i32", [0xfc, 1]),
   reinterpret_f32: unary("f32", "i32", [0xbc]),
   /** `a` where `condition` is not 0, else `b`. Both are evaluated. */
-  select: (condition: I32, a: I32, b: I32) => apply("i32", [lift("i32", a), lift("i32", b), lift("i32", condition)], [0x1b]),
+  select: (condition: I32, a: I32, b: I32) =>
+    apply("i32", [lift("i32", a), lift("i32", b), lift("i32", condition)], [0x1b]),
   /** Signed minimum. The operands are evaluated twice: pass locals or constants. */
   min_s: (a: I32, b: I32) => i32.select(i32.lt_s(a, b), a, b),
   /** Signed maximum. The operands are evaluated twice: pass locals or constants. */
@@ -134,7 +156,8 @@ export const f32 = {
   convert_i64_s: unary("i64", "f32", [0xb4]),
   demote_f64: unary("f64", "f32", [0xb6]),
   reinterpret_i32: unary("i32", "f32", [0xbe]),
-  select: (condition: I32, a: F32, b: F32) => apply("f32", [lift("f32", a), lift("f32", b), lift("i32", condition)], [0x1b]),
+  select: (condition: I32, a: F32, b: F32) =>
+    apply("f32", [lift("f32", a), lift("f32", b), lift("i32", condition)], [0x1b]),
 };
 
 export const f64 = {
@@ -145,6 +168,29 @@ export const f64 = {
   mul: f64Binary(0xa2),
   div: f64Binary(0xa3),
   promote_f32: unary("f32", "f64", [0xbb]),
+};
+
+/** Two double lanes; the "low" conversions read or write the low two of four 32-bit lanes. */
+export const f64x2 = {
+  splat: unary("f64", "v128", simd(20)),
+  const: (value: number) => {
+    const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
+    return v128.const([...bytes, ...bytes]);
+  },
+  extract_lane: (x: V128, lane: number) => apply("f64", [x], [...simd(33), lane]),
+  nearest: v(148),
+  add: vv(240),
+  sub: vv(241),
+  mul: vv(242),
+  div: vv(243),
+  pmin: vv(246),
+  pmax: vv(247),
+  promote_low_f32x4: v(95),
+  /** The two doubles as floats in the low lanes, zeros above. */
+  demote_zero_f32x4: v(94),
+  convert_low_i32x4_s: v(254),
+  /** The two doubles as i32 in the low lanes, zeros above. */
+  trunc_sat_zero_i32x4_s: v(252),
 };
 
 const extract = (op: number) => (x: V128, lane: number) => apply("i32", [x], [...simd(op), lane]);
@@ -168,7 +214,11 @@ export const v128 = {
   shuffle: (a: V128, b: V128, lanes: readonly number[]) => apply("v128", [a, b], [...simd(13), ...lanes]),
   /** 32-bit lanes of `a` (0 to 3) and `b` (4 to 7). */
   shuffle32: (a: V128, b: V128, lanes: readonly [number, number, number, number]) =>
-    v128.shuffle(a, b, lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte))),
+    v128.shuffle(
+      a,
+      b,
+      lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte)),
+    ),
   not: v(77),
   and: vv(78),
   andnot: vv(79),

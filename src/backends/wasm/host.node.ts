@@ -1,0 +1,28 @@
+import { availableParallelism } from "node:os";
+import v8 from "node:v8";
+import { Worker } from "node:worker_threads";
+import { hasRelaxedSimd } from "./features.js";
+import { setHost } from "./host.js";
+
+/** Makes the WebAssembly device use Node's threads, and turns on relaxed SIMD where Node has it behind a flag (Node 20). */
+export function installNodeHost(): void {
+  if (!hasRelaxedSimd()) {
+    try {
+      v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+    } catch {
+      // A Node that neither has it on nor knows the flag: plain SIMD it is.
+    }
+  }
+  setHost({
+    mayBlock: true,
+    processors: availableParallelism(),
+    startWorker(source) {
+      const worker = new Worker(source, { eval: true });
+      worker.unref();
+      return {
+        postMessage: (message) => worker.postMessage(message),
+        terminate: () => void worker.terminate(),
+      };
+    },
+  });
+}

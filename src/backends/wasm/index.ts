@@ -1,0 +1,6 @@
+export { detectDevice } from "./device.js";
+export { hasRelaxedSimd, hasSharedMemory } from "./features.js";
+export { type Host, setHost } from "./host.js";
+export type * from "./kernel.js";
+export { Session } from "./session.js";
+export { terminateWorkers } from "./store.js";

@@ -1,0 +1,245 @@
+import {
+  checkOutput,
+  denseOf,
+  type HostSteps,
+  type Plan,
+  type PlanStep,
+  placeInArena,
+  type Specialized,
+  type Step,
+} from "../../compiler/index.js";
+import { labelOf, type Value } from "../../graph/index.js";
+import { evaluateNode, operators } from "../../ops/index.js";
+import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
+import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
+import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
+import type { Session } from "./session.js";
+
+interface Launch {
+  readonly code: KernelCode;
+  readonly args: readonly Argument[];
+  readonly chunks: number;
+}
+
+/** What happens in a plan, in order: a kernel's launches, or an evaluation on the host. */
+type Action = { readonly launch: Launch } | { readonly host: Step };
+
+/** A run of launches that the driver does without coming back. */
+type Segment = { readonly program: number; readonly parallel: boolean } | { readonly host: Step };
+
+/** Lowers a specialized graph: kernels chosen, memory laid out, programs written. */
+export function wasmPlan(spec: Specialized, host: HostSteps, session: Session): Plan {
+  const { store, kernels } = session;
+  const buffers = new Map<Value, Buffer>();
+  const actions: Action[] = [];
+  const derived = new Map<string, Buffer>();
+  const described: PlanStep[] = [];
+  const ids = new Map<Value, number>();
+  const idOf = (value: Value): number => {
+    if (!ids.has(value)) ids.set(value, ids.size);
+    return ids.get(value)!;
+  };
+
+  const typeOf = (value: Value): ConcreteType => spec.types.get(value)!;
+  const bufferOf = (value: Value): Buffer => {
+    let buffer = buffers.get(value);
+    if (buffer === undefined) {
+      const constant = spec.constants.get(value);
+      if (constant !== undefined) buffer = session.upload(denseOf(constant, session.unpacked));
+      else {
+        const { dtype, shape } = typeOf(value);
+        buffer = { bytes: byteLengthOf(dtype, sizeOf(shape)), address: null };
+      }
+      buffers.set(value, buffer);
+    }
+    return buffer;
+  };
+
+  const lowering: Lowering = {
+    device: store.device,
+    type: typeOf,
+    constant: (value) => spec.constants.get(value),
+    buffer: bufferOf,
+    scratch: (bytes) => ({ bytes, address: null }),
+    prepared: (value, key, bytes, fill) => session.prepare(spec.constants.get(value)!, key, bytes, fill),
+    derived(value, key, make) {
+      const name = `${idOf(value)}/${key}`;
+      let buffer = derived.get(name);
+      if (buffer === undefined) {
+        buffer = make();
+        derived.set(name, buffer);
+      }
+      return buffer;
+    },
+    launch(code, args, chunks) {
+      if (chunks > 0) actions.push({ launch: { code, args, chunks } });
+    },
+    alias: (output, input) => buffers.set(output, bufferOf(input)),
+  };
+
+  spec.steps.forEach((step) => {
+    const kernel = locate({ node: labelOf(step.node) }, () => lower(step, spec, kernels, lowering));
+    if (kernel === null) actions.push({ host: step });
+    described.push({ op: step.node.op, name: labelOf(step.node), kernel: kernel?.name ?? "evaluation" });
+  });
+
+  const isText = (value: Value): boolean => spec.types.get(value)?.dtype === "string";
+  const inMemory = (value: Value): boolean => spec.types.has(value) && !isText(value) && !spec.constants.has(value);
+  const arena = layOut(spec, actions, bufferOf, inMemory);
+  const address = session.arena(arena.bytes);
+  for (const [buffer, offset] of arena.offsets) buffer.address = address + offset;
+
+  const { segments, regions } = writePrograms(actions, session);
+  const texts = new Map<Value, Tensor>();
+
+  /** A tensor over the device's memory, valid until the next run or growth of the memory. */
+  const view = (value: Value): Tensor => {
+    const kept = texts.get(value);
+    if (kept !== undefined) return kept;
+    const constant = spec.constants.get(value);
+    if (constant !== undefined) return denseOf(constant, session.unpacked);
+    const { dtype, shape } = typeOf(value);
+    return new Tensor(dtype, shape, viewOf(dtype as "float32", store.buffer, bufferOf(value).address!, sizeOf(shape)));
+  };
+  const write = (value: Value, tensor: Tensor): void => {
+    if (inMemory(value)) new Uint8Array(store.buffer, bufferOf(value).address!, tensor.byteLength).set(tensor.bytes());
+    else texts.set(value, tensor);
+  };
+  const evaluate = (step: Step): void => {
+    const inputs = step.node.inputs.map((input) => (input === null ? null : view(input)));
+    const outputs = evaluateNode(step.node, inputs, operators, {
+      run: (graph, feeds) => host.runSubgraph(graph, feeds, (value) => view(step.captures.get(value) ?? value)),
+    });
+    step.node.outputs.forEach((output, i) => {
+      if (output !== null) write(output, checkOutput(step, output, outputs[i], spec));
+    });
+  };
+
+  const written = spec.inputs.map((input) => inMemory(input) && buffers.has(input));
+  return {
+    run(feeds) {
+      texts.clear();
+      spec.inputs.forEach((input, i) => {
+        if (written[i] || isText(input)) write(input, feeds[i]!);
+      });
+      for (const segment of segments) {
+        if ("host" in segment) evaluate(segment.host);
+        else store.run(segment.program, segment.parallel);
+      }
+      return spec.outputs.map((output) => copyOf(view(output)));
+    },
+    describe: () => described,
+    release() {
+      for (const { address, bytes } of regions) store.free(address, bytes);
+    },
+  };
+}
+
+/** The first kernel that takes the node, after it added its launches; null when none does. */
+function lower(step: Step, spec: Specialized, kernels: readonly Kernel[], to: Lowering): Kernel | null {
+  const { node } = step;
+  const known = [...node.inputs, ...node.outputs].every((value) => value === null || spec.types.has(value));
+  if (!known || step.captures.size > 0) return null;
+  for (const kernel of kernels) {
+    const match = kernel.match(node, to);
+    if (match === null) continue;
+    const [schedule] = kernel.schedules(match, to.device);
+    kernel.lower(match, schedule, node, to);
+    return kernel;
+  }
+  return null;
+}
+
+/** Offsets in the arena of all buffers that have no address yet. */
+function layOut(
+  spec: Specialized,
+  actions: readonly Action[],
+  bufferOf: (value: Value) => Buffer,
+  inMemory: (value: Value) => boolean,
+): { offsets: Map<Buffer, number>; bytes: number } {
+  const spans = new Map<Buffer, { first: number; last: number }>();
+  const touch = (buffer: Buffer, at: number): void => {
+    if (buffer.address !== null) return;
+    const span = spans.get(buffer);
+    if (span === undefined) spans.set(buffer, { first: at, last: at });
+    else span.last = at;
+  };
+  const touchValue = (value: Value | null, at: number): void => {
+    if (value !== null && inMemory(value)) touch(bufferOf(value), at);
+  };
+  const used = new Set<Buffer>();
+  for (const action of actions) {
+    if ("launch" in action) for (const buffer of buffersOf(action.launch)) used.add(buffer);
+    else
+      for (const value of [...action.host.node.inputs, ...action.host.captures.values()])
+        if (value !== null && inMemory(value)) used.add(bufferOf(value));
+  }
+  for (const output of spec.outputs) if (inMemory(output)) used.add(bufferOf(output));
+  for (const input of spec.inputs) if (inMemory(input) && used.has(bufferOf(input))) touch(bufferOf(input), 0);
+  actions.forEach((action, at) => {
+    if ("launch" in action) for (const buffer of buffersOf(action.launch)) touch(buffer, at);
+    else
+      for (const value of [...action.host.node.inputs, ...action.host.captures.values(), ...action.host.node.outputs])
+        touchValue(value, at);
+  });
+  for (const output of spec.outputs) touchValue(output, actions.length);
+  const list = [...spans].map(([buffer, { first, last }]) => ({ buffer, bytes: buffer.bytes, first, last }));
+  const { offsets, bytes } = placeInArena(list);
+  return { offsets: new Map(list.map(({ buffer }, i) => [buffer, offsets[i]!])), bytes };
+}
+
+function buffersOf({ args }: Launch): Buffer[] {
+  const buffers: Buffer[] = [];
+  for (const arg of args) if (typeof arg !== "number") buffers.push("buffer" in arg ? arg.buffer : arg);
+  return buffers;
+}
+
+/** Writes each run of launches into memory as the driver reads it. */
+function writePrograms(
+  actions: readonly Action[],
+  { store }: Session,
+): { segments: Segment[]; regions: { address: number; bytes: number }[] } {
+  const segments: Segment[] = [];
+  const regions: { address: number; bytes: number }[] = [];
+  for (let i = 0; i < actions.length; ) {
+    const action = actions[i]!;
+    if ("host" in action) {
+      segments.push(action);
+      i++;
+      continue;
+    }
+    const launches: Launch[] = [];
+    for (; i < actions.length; i++) {
+      const next = actions[i]!;
+      if (!("launch" in next)) break;
+      launches.push(next.launch);
+    }
+    const kernels = launches.map(({ code }) => store.kernel(code));
+    const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
+    const bytes = argsAt + launches.reduce((sum, { args }) => sum + 4 * args.length, 0);
+    const program = store.allocate(bytes);
+    regions.push({ address: program, bytes });
+    const words = new Int32Array(store.buffer, program, bytes / 4);
+    words.fill(0);
+    words[16] = launches.length;
+    let arg = argsAt / 4;
+    launches.forEach(({ args, chunks }, s) => {
+      const at = (PROGRAM_HEADER + STEP_BYTES * s) / 4;
+      words[at + STEP.kernel / 4] = kernels[s]!;
+      words[at + STEP.args / 4] = program + 4 * arg;
+      words[at + STEP.chunks / 4] = chunks;
+      for (const value of args) words[arg++] = addressOf(value);
+    });
+    segments.push({ program, parallel: launches.some(({ chunks }) => chunks > 1) });
+  }
+  return { segments, regions };
+}
+
+function addressOf(arg: Argument): number {
+  if (typeof arg === "number") return arg;
+  return "buffer" in arg ? arg.buffer.address! + arg.offset : arg.address!;
+}
+
+function copyOf(tensor: Tensor): Tensor {
+  return new Tensor(tensor.dtype, tensor.shape, (tensor.data as NumericArray).slice());
+}

@@ -1,0 +1,139 @@
+import { type Constant, capturesOf, type Graph, labelOf, type Value } from "../graph/index.js";
+import { NonzeroError, Tensor } from "../tensor/index.js";
+import { shapingInputs, signatureOf, specOf } from "./signature.js";
+import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
+
+/** A specialized graph made ready to run on some device. */
+export interface Plan {
+  /** Outputs for feeds of exactly the types that the plan was made for, in order of `Specialized.outputs`. */
+  run(feeds: readonly Tensor[]): Tensor[];
+  /** What runs where, in order. */
+  describe(): readonly PlanStep[];
+  /** Gives back what the plan holds on its device. */
+  release(): void;
+}
+
+/** One line of a plan's description. */
+export interface PlanStep {
+  readonly op: string;
+  readonly name: string;
+  /** The kernel's name, or "evaluation" where the device has none and the host evaluates the operator. */
+  readonly kernel: string;
+}
+
+/** Makes plans for one device. */
+export interface PlanMaker {
+  plan(spec: Specialized, host: HostSteps): Plan;
+}
+
+/** What a plan needs for steps that the host runs: subgraphs go through executors of their own. */
+export interface HostSteps {
+  runSubgraph(graph: Graph, feeds: readonly Tensor[], captured: (value: Value) => Tensor): Tensor[];
+}
+
+/** Plans kept per executor; the least recently used goes first. */
+const CACHED_PLANS = 64;
+
+interface Entry {
+  readonly plan: Plan;
+  readonly spec: Specialized;
+  /** Runs what follows a data-dependent shape. */
+  readonly rest: Executor | null;
+}
+
+/** Runs a graph for whatever shapes come: a plan per signature, in a bounded cache. */
+export class Executor {
+  readonly #graph: Graph;
+  readonly #maker: PlanMaker;
+  readonly #shaping: ReadonlySet<Value>;
+  readonly #plans = new Map<string, Entry>();
+  readonly #subgraphs = new Map<Graph, { executor: Executor; captures: Value[] }>();
+
+  constructor(graph: Graph, maker: PlanMaker) {
+    this.#graph = graph;
+    this.#maker = maker;
+    this.#shaping = shapingInputs(graph);
+  }
+
+  /** `feeds` in order of the graph's inputs; the outputs in order. */
+  run(feeds: readonly Tensor[]): Tensor[] {
+    const { plan, rest } = this.#entry(feeds);
+    const outputs = plan.run(feeds);
+    return rest === null ? outputs : rest.run(outputs);
+  }
+
+  /** The steps that `run` would take for these feeds up to the first data-dependent shape. */
+  describe(feeds: readonly Tensor[]): readonly PlanStep[] {
+    return this.#entry(feeds).plan.describe();
+  }
+
+  release(): void {
+    for (const { plan, rest } of this.#plans.values()) {
+      plan.release();
+      rest?.release();
+    }
+    this.#plans.clear();
+    for (const { executor } of this.#subgraphs.values()) executor.release();
+    this.#subgraphs.clear();
+  }
+
+  #entry(feeds: readonly Tensor[]): Entry {
+    const specs = this.#graph.inputs.map((input, i) => specOf(input, feeds[i]!, this.#shaping));
+    const key = signatureOf(specs);
+    let entry = this.#plans.get(key);
+    this.#plans.delete(key);
+    entry ??= this.#make(specs);
+    this.#plans.set(key, entry); // the newest is last
+    if (this.#plans.size > CACHED_PLANS) {
+      const [oldest, old] = this.#plans.entries().next().value as [string, Entry];
+      this.#plans.delete(oldest);
+      old.plan.release();
+      old.rest?.release();
+    }
+    return entry;
+  }
+
+  #make(specs: readonly InputSpec[]): Entry {
+    const spec = specialize(this.#graph, specs);
+    const host: HostSteps = { runSubgraph: (graph, feeds, captured) => this.#runSubgraph(graph, feeds, captured) };
+    const rest = spec.rest === null ? null : new Executor(spec.rest, this.#maker);
+    return { plan: this.#maker.plan(spec, host), spec, rest };
+  }
+
+  #runSubgraph(graph: Graph, feeds: readonly Tensor[], captured: (value: Value) => Tensor): Tensor[] {
+    let known = this.#subgraphs.get(graph);
+    if (known === undefined) {
+      const captures = capturesOf(graph);
+      const closed: Graph = { ...graph, inputs: [...graph.inputs, ...captures] };
+      known = { executor: new Executor(closed, this.#maker), captures };
+      this.#subgraphs.set(graph, known);
+    }
+    return known.executor.run([...feeds, ...known.captures.map(captured)]);
+  }
+}
+
+/** The dense tensor of a constant, unpacked at most once. */
+export function denseOf(constant: Constant, cache: Map<Constant, Tensor>): Tensor {
+  if (constant instanceof Tensor) return constant;
+  let dense = cache.get(constant);
+  if (dense === undefined) {
+    dense = constant.toDense();
+    cache.set(constant, dense);
+  }
+  return dense;
+}
+
+/** Throws unless an evaluation gave what inference promised: kernels after it rely on the shape. */
+export function checkOutput(step: Step, value: Value, tensor: Tensor | undefined, spec: Specialized): Tensor {
+  const type = spec.types.get(value);
+  if (tensor === undefined)
+    throw new NonzeroError("unsupported", `output '${value.name}' was not computed`, { node: labelOf(step.node) });
+  if (type !== undefined && (type.dtype !== tensor.dtype || type.shape.join() !== tensor.shape.join())) {
+    throw new NonzeroError(
+      "shape",
+      `output '${value.name}' was inferred as ${type.dtype}[${type.shape}] but is ${tensor.dtype}[${tensor.shape}]`,
+      { node: labelOf(step.node) },
+    );
+  }
+  return tensor;
+}
