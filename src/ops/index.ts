@@ -10,6 +10,7 @@ import { quantizeOperators } from "./quantize/index.js";
 import { randomOperators } from "./random/index.js";
 import { shapeOperators } from "./shape/index.js";
 import { signalOperators } from "./signal/index.js";
+import { sparseOperators } from "./sparse/index.js";
 import { textOperators } from "./text/index.js";
 
 export * from "./attributes.js";
@@ -31,5 +32,6 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...detectionOperators,
     ...randomOperators,
     ...textOperators,
+    ...sparseOperators,
   ].map((operator) => [operatorKey({ op: operator.name, domain: operator.domain }), operator]),
 );

@@ -3,6 +3,7 @@ import { NonzeroError, type Tensor } from "../../tensor/index.js";
 import type { ExternalData } from "./external-data.js";
 import type { FunctionProto, TensorProto } from "./onnx_pb.js";
 import { tensorOf } from "./read-tensor.js";
+import type { Coordinates } from "./sparse-coo.js";
 
 /** How deep subgraphs and function calls may nest together. */
 const MAX_DEPTH = 64;
@@ -83,6 +84,8 @@ export interface Frame {
 export interface Sink {
   readonly nodes: Node[];
   readonly constants: Map<Value, Constant>;
+  /** Sparse constants; their layout is chosen when their readers are known. */
+  readonly sparse: Map<Value, Coordinates>;
 }
 
 /** A frame one level deeper. @throws NonzeroError "unsupported". */

@@ -1,24 +1,32 @@
-import { type Attribute, type Node, Value } from "../../graph/index.js";
+import type { Attribute, Graph, Node, Value } from "../../graph/index.js";
 import { locate, NonzeroError } from "../../tensor/index.js";
 import { clampedInt } from "./decode.js";
-import type { FunctionProto, OperatorSetIdProto } from "./onnx_pb.js";
+import { domainOf, functionKey, labelOfProto } from "./names.js";
+import type { FunctionProto, GraphProto, NodeProto, OperatorSetIdProto } from "./onnx_pb.js";
 import { readAttributes } from "./read-attributes.js";
 import { deeper, type Frame, type ReadContext, type Sink } from "./read-context.js";
-import { domainOf, functionKey, readGraph, readNode } from "./read-graph.js";
 import { Scope } from "./scope.js";
+
+/** How the body of a function is read into the graph of its call. */
+export interface BodyReader {
+  readonly sink: Sink;
+  readonly caller: Scope;
+  graph(proto: GraphProto, frame: Frame): Graph;
+  node(proto: NodeProto, frame: Frame, scope: Scope): void;
+  define(proto: NodeProto, frame: Frame, scope: Scope, given: ReadonlyMap<string, Value>): void;
+}
 
 /**
  * Puts the nodes of a model-local function in place of a call. Its formal inputs and outputs become the caller's values, its other
- * values and its nodes are named after the call.
+ * values and its nodes are named after the call. Types that the function declares for its own values are not kept.
  * @throws NonzeroError "invalid-model" for recursion and for calls that do not fit the function.
  */
 export function inlineCall(
   fn: FunctionProto,
-  call: Node,
+  call: Omit<Node, "version">,
   context: ReadContext,
   frame: Frame,
-  caller: Scope,
-  sink: Sink,
+  reader: BodyReader,
 ): void {
   const key = functionKey(fn.domain, fn.name, fn.overload);
   if (frame.calls.includes(key)) throw new NonzeroError("invalid-model", `function '${fn.name}' calls itself`);
@@ -26,49 +34,53 @@ export function inlineCall(
     const takes = `${fn.input.length} inputs and ${fn.output.length} outputs`;
     throw new NonzeroError("invalid-model", `function '${fn.name}' has ${takes}, the call more`);
   }
-  const inner = deeper(frame, {
+  context.spend(1 + fn.input.length + fn.output.length + fn.attributeProto.length);
+  const inner = deeper(frame, { calls: [...frame.calls, key] });
+  const body: Frame = {
+    ...inner,
     opsets: opsetsOf(fn.opsetImport),
-    references: referencesOf(fn, call, context, frame),
+    references: referencesOf(fn, call, context, inner, reader),
     prefix: `${call.name || call.outputs.find((output) => output !== null)?.name || fn.name}/`,
-    calls: [...frame.calls, key],
-  });
-  context.spend(1 + fn.input.length + fn.output.length);
+  };
   const scope = new Scope(null);
   fn.input.forEach((name, i) => {
     scope.define(name, call.inputs[i] ?? null, true);
   });
+  const results = resultsOf(fn, call, scope);
+  for (const node of fn.node) locate({ node: labelOfProto(node) }, () => reader.define(node, body, scope, results));
+  for (const node of fn.node) reader.node(node, body, scope);
+  fn.output.forEach((name, i) => {
+    const value = call.outputs[i];
+    if (!value) return;
+    const result = scope.read(name);
+    if (result === null) {
+      throw new NonzeroError("invalid-model", `the call leaves out input '${name}', which is an output too`);
+    }
+    if (result !== value) reader.sink.nodes.push(identity(result, value, context, body));
+  });
+  if (scope.unsorted) reader.caller.unsorted = true;
+}
+
+/** The caller's values that nodes of the body make: outputs that are no inputs, each once. */
+function resultsOf(fn: FunctionProto, call: Omit<Node, "version">, scope: Scope): ReadonlyMap<string, Value> {
   const results = new Map<string, Value>();
   fn.output.forEach((name, i) => {
     const value = call.outputs[i];
     if (value && !results.has(name) && !scope.has(name)) results.set(name, value);
   });
-  for (const node of fn.node) {
-    for (const name of node.output) {
-      if (name !== "") scope.define(name, results.get(name) ?? new Value(inner.prefix + name), false);
-    }
-  }
-  for (const node of fn.node) readNode(node, context, inner, scope, sink);
-  fn.output.forEach((name, i) => {
-    const value = call.outputs[i];
-    if (!value) return;
-    const result = locate({ field: name }, () => scope.read(name));
-    if (result === null) {
-      throw new NonzeroError("invalid-model", `the call leaves out input '${name}', which is an output too`);
-    }
-    if (result !== value) sink.nodes.push(identity(result, value, context, inner));
-  });
-  if (scope.unsorted) caller.unsorted = true;
+  return results;
 }
 
-/** What attribute references in the body stand for: the call's attributes, then the function's defaults. */
+/** What attribute references in the body stand for: the call's attributes, else the function's defaults. */
 function referencesOf(
   fn: FunctionProto,
-  call: Node,
+  call: Omit<Node, "version">,
   context: ReadContext,
   frame: Frame,
+  reader: BodyReader,
 ): ReadonlyMap<string, Attribute> {
-  const defaults = readAttributes(fn.attributeProto, context, frame, (graph) =>
-    readGraph(graph, context, deeper(frame), null),
+  const defaults = readAttributes(fn.attributeProto, context, { ...frame, references: new Map() }, (graph) =>
+    reader.graph(graph, deeper(frame)),
   );
   return new Map([...defaults, ...call.attributes]);
 }

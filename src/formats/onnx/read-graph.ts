@@ -1,12 +1,16 @@
-import { type Graph, type Node, topologicalOrder, Value } from "../../graph/index.js";
+import { type Attribute, type Graph, topologicalOrder, Value } from "../../graph/index.js";
 import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
+import { foldToDense } from "./fold-to-dense.js";
+import { domainOf, functionKey, labelOfProto } from "./names.js";
 import { checkOpset } from "./old-opsets.js";
 import type { GraphProto, NodeProto, ValueInfoProto } from "./onnx_pb.js";
 import { readAttributes } from "./read-attributes.js";
 import { deeper, type Frame, type ReadContext, type Sink } from "./read-context.js";
 import { inlineCall } from "./read-functions.js";
+import { coordinatesOf, firstReaders, sparseConstant } from "./read-sparse.js";
 import { typeOf } from "./read-types.js";
 import { Scope } from "./scope.js";
+import type { Coordinates } from "./sparse-coo.js";
 
 /** Before IR version 4 every initializer had to be an input too, though nobody meant it to be fed. */
 const FIRST_IR_WITH_DEFAULTS = 4;
@@ -14,7 +18,7 @@ const FIRST_IR_WITH_DEFAULTS = 4;
 /** A graph with its values by reference; `outer` is the scope around a subgraph. */
 export function readGraph(proto: GraphProto, context: ReadContext, frame: Frame, outer: Scope | null): Graph {
   const scope = new Scope(outer);
-  const sink: Sink = { nodes: [], constants: new Map() };
+  const sink: Sink = { nodes: [], constants: new Map(), sparse: new Map() };
   if (frame.references !== null) context.spend(sizeOfGraph(proto));
 
   let inputs = proto.input.map((info) => {
@@ -24,23 +28,22 @@ export function readGraph(proto: GraphProto, context: ReadContext, frame: Frame,
   });
   readInitializers(proto, context, frame, scope, sink);
   if (context.irVersion < FIRST_IR_WITH_DEFAULTS) inputs = inputs.filter((input) => !sink.constants.has(input));
-
   for (const node of proto.node) locate({ node: labelOfProto(node) }, () => defineOutputs(node, frame, scope));
   readValueInfo(proto, context, scope, new Set(inputs), sink);
   for (const node of proto.node) readNode(node, context, frame, scope, sink);
   const outputs = proto.output.map((info) => {
     const output = scope.read(info.name);
-    if (output === null)
-      throw new NonzeroError("invalid-model", `output '${info.name}' is never made`, { field: info.name });
-    return output;
+    if (output !== null) return output;
+    throw new NonzeroError("invalid-model", `output '${info.name}' is left out by the call`, { field: info.name });
   });
-  return {
-    name: proto.name,
-    inputs,
-    outputs,
-    nodes: scope.unsorted ? topologicalOrder(sink.nodes) : sink.nodes,
-    constants: sink.constants,
-  };
+
+  const readers = sink.sparse.size > 0 ? firstReaders(sink.nodes) : new Map();
+  for (const [value, entries] of sink.sparse) {
+    locate({ node: value.name }, () => sink.constants.set(value, sparseConstant(entries, value, readers.get(value))));
+  }
+  const sorted = scope.unsorted ? topologicalOrder(sink.nodes) : sink.nodes;
+  const nodes = foldToDense(sorted, sink.constants, inputs, outputs);
+  return { name: proto.name, inputs, outputs, nodes, constants: sink.constants };
 }
 
 function readInitializers(proto: GraphProto, context: ReadContext, frame: Frame, scope: Scope, sink: Sink): void {
@@ -48,27 +51,41 @@ function readInitializers(proto: GraphProto, context: ReadContext, frame: Frame,
     const name = initializer.name;
     locate({ node: name }, () => {
       const tensor = context.tensor(initializer);
-      const input = scope.own(name);
-      if (input === null) {
-        const value = new Value(frame.prefix + name, { dtype: tensor.dtype, shape: tensor.shape });
-        scope.define(name, value, true);
-        sink.constants.set(value, tensor);
-      } else {
-        if (sink.constants.has(input)) {
-          throw new NonzeroError("invalid-model", "there is more than one initializer of this name");
-        }
-        checkDefault(input, tensor);
-        sink.constants.set(input, tensor);
-      }
+      sink.constants.set(constantValue(name, tensor, frame, scope, sink), tensor);
+    });
+  }
+  for (const initializer of proto.sparseInitializer) {
+    const name = initializer.values?.name ?? "";
+    locate({ node: name }, () => {
+      const entries = coordinatesOf(initializer, (tensor) => context.tensor(tensor));
+      sink.sparse.set(constantValue(name, entries, frame, scope, sink), entries);
     });
   }
 }
 
-function checkDefault(input: Value, tensor: Tensor): void {
-  if (input.type !== null && input.type.dtype !== tensor.dtype) {
-    throw new NonzeroError("invalid-model", `the input is ${input.type.dtype}, its initializer ${tensor.dtype}`);
+/** The value of an initializer: its own, or that of the input whose default it is. */
+function constantValue(
+  name: string,
+  tensor: Pick<Tensor | Coordinates, "dtype" | "shape">,
+  frame: Frame,
+  scope: Scope,
+  sink: Sink,
+): Value {
+  const { dtype, shape } = tensor;
+  const input = scope.own(name);
+  if (input === null) {
+    const value = new Value(frame.prefix + name, { dtype, shape });
+    scope.define(name, value, true);
+    return value;
   }
-  input.type ??= { dtype: tensor.dtype, shape: tensor.shape };
+  if (sink.constants.has(input) || sink.sparse.has(input)) {
+    throw new NonzeroError("invalid-model", "there is more than one initializer of this name");
+  }
+  if (input.type !== null && input.type.dtype !== dtype) {
+    throw new NonzeroError("invalid-model", `the input is ${input.type.dtype}, its initializer ${dtype}`);
+  }
+  input.type ??= { dtype, shape };
+  return input;
 }
 
 /** Types that the file declares for what nodes compute. Inputs and constants have theirs already. */
@@ -82,49 +99,73 @@ function readValueInfo(
   const declare = (info: ValueInfoProto): void => {
     const type = typeOf(info, context.freshDim);
     const value = scope.own(info.name);
-    if (value !== null && type !== null && !inputs.has(value) && !sink.constants.has(value)) value.type = type;
+    if (value === null || type === null || inputs.has(value) || sink.constants.has(value)) return;
+    if (!sink.sparse.has(value)) value.type = type;
   };
   proto.valueInfo.forEach(declare);
   proto.output.forEach(declare);
 }
 
 /** Reads one node and adds it to the sink, or the nodes of the function that it calls. The scope knows its outputs already. */
-export function readNode(proto: NodeProto, context: ReadContext, frame: Frame, scope: Scope, sink: Sink): void {
+function readNode(proto: NodeProto, context: ReadContext, frame: Frame, scope: Scope, sink: Sink): void {
   locate({ node: labelOfProto(proto) }, () => {
     if (frame.references !== null) context.spend(1 + proto.input.length + proto.output.length + proto.attribute.length);
     if (proto.opType === "") throw new NonzeroError("invalid-model", "the operator is missing", { field: "op_type" });
     const inputs = proto.input.map((name) => (name === "" ? null : scope.read(name)));
-    const attributes = readAttributes(proto.attribute, context, frame, (graph) =>
-      readGraph(graph, context, deeper(frame), scope),
-    );
     const outputs = proto.output.map((name) => (name === "" ? null : scope.own(name)));
+    const attributes = attributesOf(proto, context, frame, scope, sink, outputs);
     for (const name of proto.output) scope.make(name);
+    if (attributes === null) return;
     const domain = domainOf(proto.domain);
-    const fn = context.functions.get(functionKey(domain, proto.opType, proto.overload));
-    const node: Node = {
+    const node = {
       op: proto.opType,
       domain,
-      version: fn === undefined ? versionOf(domain, proto.opType, context, frame) : 0,
       name: proto.name === "" ? "" : frame.prefix + proto.name,
       inputs,
       outputs,
       attributes,
     };
-    if (fn === undefined) sink.nodes.push(node);
-    else inlineCall(fn, node, context, frame, scope, sink);
+    const fn = context.functions.get(functionKey(domain, proto.opType, proto.overload));
+    if (fn === undefined) {
+      sink.nodes.push({ ...node, version: versionOf(domain, proto.opType, context, frame) });
+      return;
+    }
+    inlineCall(fn, node, context, frame, {
+      sink,
+      caller: scope,
+      graph: (graph, inner) => readGraph(graph, context, inner, null),
+      node: (body, inner, names) => readNode(body, context, inner, names, sink),
+      define: defineOutputs,
+    });
   });
 }
 
-/** Gives each output of a node its value. */
-export function defineOutputs(proto: NodeProto, frame: Frame, scope: Scope): void {
-  for (const name of proto.output) if (name !== "") scope.define(name, new Value(frame.prefix + name), false);
+/** The node's attributes; null when it is a Constant with a `sparse_value`, which becomes a constant of the graph. */
+function attributesOf(
+  proto: NodeProto,
+  context: ReadContext,
+  frame: Frame,
+  scope: Scope,
+  sink: Sink,
+  outputs: readonly (Value | null)[],
+): ReadonlyMap<string, Attribute> | null {
+  const sparse = proto.attribute.find(({ name }) => name === "sparse_value")?.sparseTensor;
+  const output = outputs[0];
+  if (sparse !== undefined && proto.opType === "Constant" && output) {
+    const entries = locate({ field: "sparse_value" }, () => coordinatesOf(sparse, (tensor) => context.tensor(tensor)));
+    output.type = { dtype: entries.dtype, shape: entries.shape };
+    sink.sparse.set(output, entries);
+    return null;
+  }
+  return readAttributes(proto.attribute, context, frame, (graph) => readGraph(graph, context, deeper(frame), scope));
 }
 
-/** The default domain has two names. */
-export const domainOf = (domain: string): string => (domain === "ai.onnx" ? "" : domain);
-
-export const functionKey = (domain: string, name: string, overload: string): string =>
-  JSON.stringify([domainOf(domain), name, overload]);
+/** Gives each output of a node its value: one of `given`, or a new one. */
+function defineOutputs(proto: NodeProto, frame: Frame, scope: Scope, given?: ReadonlyMap<string, Value>): void {
+  for (const name of proto.output) {
+    if (name !== "") scope.define(name, given?.get(name) ?? new Value(frame.prefix + name), false);
+  }
+}
 
 /**
  * The opset version that a node means. A function imports its own opsets; where the model imports the domain too, a valid file
@@ -140,10 +181,6 @@ function versionOf(domain: string, op: string, context: ReadContext, frame: Fram
   if (domain === "") checkOpset(op, version);
   return version;
 }
-
-/** How a node of a file is named in messages. */
-export const labelOfProto = (proto: NodeProto): string =>
-  proto.name || `${proto.opType} → ${proto.output.find((name) => name !== "") ?? "?"}`;
 
 const sizeOfGraph = (proto: GraphProto): number =>
   1 + proto.input.length + proto.output.length + proto.initializer.length + proto.valueInfo.length;

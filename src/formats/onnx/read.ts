@@ -2,6 +2,7 @@ import type { Model } from "../../graph/index.js";
 import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { clampedInt, decode } from "./decode.js";
 import type { ExternalData } from "./external-data.js";
+import { functionKey } from "./names.js";
 import {
   type FunctionProto,
   type GraphProto,
@@ -11,7 +12,7 @@ import {
 } from "./onnx_pb.js";
 import { ReadContext } from "./read-context.js";
 import { opsetsOf } from "./read-functions.js";
-import { functionKey, readGraph } from "./read-graph.js";
+import { readGraph } from "./read-graph.js";
 import { tensorOf } from "./read-tensor.js";
 
 export interface ReadOptions {
