@@ -328,8 +328,8 @@ export const pow = (f: Func, x: V128, y: V128, device: DeviceInfo): V128 =>
         v128.and(f32x4.lt(x, f32x4.const(0)), f32x4.gt(x, f32x4.const(Number.NEGATIVE_INFINITY))),
         v128.andnot(fractional, f32x4.ne(y, y)),
       );
-      const isNaN = v128.or(isRoot, v128.andnot(f32x4.ne(x, x), f32x4.eq(y, f32x4.const(0))));
-      return v128.bitselect(f32x4.const(Number.NaN), signed, isNaN);
+      const isMissing = v128.or(isRoot, v128.andnot(f32x4.ne(x, x), f32x4.eq(y, f32x4.const(0))));
+      return v128.bitselect(f32x4.const(Number.NaN), signed, isMissing);
     });
   });
 
