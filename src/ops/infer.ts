@@ -77,12 +77,12 @@ export function broadcastTypes(inputs: readonly Operand[], dtype = sameDtype(inp
   return { dtype, shape: broadcastDims(...inputs.map((x) => x.type.shape)) };
 }
 
-/** The dimension that two equal ones are: the number where one is a number. @throws NonzeroError "shape" when they are different numbers. */
+/** The dimension that two equal ones are: the number where one is a number, else the first. @throws NonzeroError "shape" when they are different numbers. */
 export function unifyDim(a: Dim, b: Dim, what = "dimensions"): Dim {
   if (typeof a === "number" && typeof b === "number" && a !== b) {
     throw new NonzeroError("shape", `${what} ${a} and ${b} differ`);
   }
-  return typeof a === "number" ? a : b;
+  return typeof b === "number" ? b : a;
 }
 
 /** The known elements of an integer input that holds a shape, axes or the like; undefined when the value is not known yet. */
