@@ -1,4 +1,6 @@
 export * from "./executor.js";
+export * from "./optimize.js";
+export type { Pass } from "./pass.js";
 export * from "./planner.js";
 export * from "./reference.js";
 export * from "./specialize.js";

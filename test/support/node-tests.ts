@@ -1,6 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installNodeHost } from "../../src/backends/wasm/host.node.js";
+import { detectDevice, Session } from "../../src/backends/wasm/index.js";
+import { Executor, optimize } from "../../src/compiler/index.js";
 import { readModel, readTensor } from "../../src/formats/onnx/index.js";
 import type { Model, Value } from "../../src/graph/index.js";
 import { evaluateGraph, operators } from "../../src/ops/index.js";
@@ -18,6 +21,12 @@ export type Device = (model: Model) => Promise<Run>;
 /** The devices that the suite can run on. `reference` evaluates the operators one by one on the host. */
 export const DEVICES: Readonly<Record<string, Device>> = {
   reference: async (model) => async (inputs) => evaluateGraph(model.graph, inputs, operators),
+  wasm: async (model) => {
+    installNodeHost();
+    const session = new Session(detectDevice());
+    const executor = new Executor(optimize(model.graph), session);
+    return async (inputs) => executor.run(inputs);
+  },
 };
 
 export interface NodeTestResult {
