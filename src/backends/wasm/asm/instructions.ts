@@ -126,6 +126,7 @@ export const i64 = {
   shr_u: i64Binary(0x88),
   extend_i32_s: unary("i32", "i64", [0xac]),
   extend_i32_u: unary("i32", "i64", [0xad]),
+  trunc_sat_f32_s: unary("f32", "i64", [0xfc, 4]),
 };
 
 export const f32 = {
@@ -300,6 +301,26 @@ export const i32x4 = {
   extend_high_i16x8_u: v(170),
   /** Dot products of four signed bytes with four 7-bit unsigned bytes, added to c (relaxed SIMD). */
   relaxed_dot_i8x16_i7x16_add_s: (a: V128, b: V128, c: V128) => apply("v128", [a, b, c], simd(0x113)),
+};
+
+export const i64x2 = {
+  splat: unary("i64", "v128", simd(18)),
+  extract_lane: (x: V128, lane: number) => apply("i64", [x], [...simd(29), lane]),
+  abs: v(192),
+  neg: v(193),
+  extend_low_i32x4_s: v(199),
+  extend_high_i32x4_s: v(200),
+  extend_low_i32x4_u: v(201),
+  extend_high_i32x4_u: v(202),
+  add: vv(206),
+  sub: vv(209),
+  mul: vv(213),
+  eq: vv(214),
+  ne: vv(215),
+  lt_s: vv(216),
+  gt_s: vv(217),
+  le_s: vv(218),
+  ge_s: vv(219),
 };
 
 export const i16x8 = {
