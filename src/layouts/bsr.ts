@@ -1,6 +1,6 @@
 import { countNonzeros, keptBlocks } from "../sparsity/index.js";
 import { blockIndexBytes, blockPointers, checkBlockPointers, visitBlocks } from "./block-rows.js";
-import { checkPadding, checkValues } from "./check.js";
+import { checkBlockPadding, checkValues } from "./check.js";
 import { defineLayout } from "./define.js";
 import type { Layout } from "./layout.js";
 
@@ -53,14 +53,10 @@ export function bsr(height: number, width: number): Layout {
       const { pointers, columns, grid } = checkBlockPointers(stored, height, width);
       const values = checkValues(stored, [columns.length, height, width]).numbers();
       for (let blockRow = 0; blockRow < grid.rows; blockRow++) {
-        const insideRows = Math.min(height, stored.rows - blockRow * height);
+        const insideRows = stored.rows - blockRow * height;
         for (let block = pointers[blockRow]!; block < pointers[blockRow + 1]!; block++) {
-          const insideCols = Math.min(width, stored.cols - columns[block]! * width);
-          if (insideRows === height && insideCols === width) continue;
-          for (let i = 0; i < height * width; i++) {
-            const at = block * height * width + i;
-            if (Math.floor(i / width) >= insideRows || i % width >= insideCols) checkPadding(values[at]!, at);
-          }
+          const insideCols = stored.cols - columns[block]! * width;
+          checkBlockPadding(values, block * height * width, height, width, insideRows, insideCols);
         }
       }
     },

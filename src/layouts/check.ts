@@ -86,3 +86,18 @@ export function checkAscending(
 export function checkPadding(value: number, index: number): void {
   if (value !== 0) throw invalid("values", `entry ${index} is padding beyond the matrix and must be 0, not ${value}`);
 }
+
+/** The values of one block that lie beyond the matrix must be 0. */
+export function checkBlockPadding(
+  values: ArrayLike<number>,
+  base: number,
+  height: number,
+  width: number,
+  insideRows: number,
+  insideCols: number,
+): void {
+  if (insideRows >= height && insideCols >= width) return;
+  for (let i = 0; i < height * width; i++) {
+    if (Math.floor(i / width) >= insideRows || i % width >= insideCols) checkPadding(values[base + i]!, base + i);
+  }
+}

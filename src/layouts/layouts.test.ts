@@ -7,10 +7,18 @@ import { parseLayout } from "./registry.js";
 
 /** Every layout, with parameters that divide the shapes below and that do not. */
 const LAYOUTS = [
+  "coo",
   "csr",
+  "bitmask",
+  "rows",
+  "cols",
   "bsr:2x3",
   "bsr:4x4",
   "bsr:1x1",
+  "bsr:2x4+2:4",
+  "bsr:3x6+1:3",
+  "bnm:2x2:1:2",
+  "bnm:4x1:2:3",
   "semi-structured",
   "n:m:1:4",
   "n:m:2:4",
@@ -210,11 +218,11 @@ function structural(stored: Stored): Stored[] {
   const broken: Stored[] = [
     { ...stored, layout: "other" },
     { ...stored, dtype: "string" },
-    ...[-1, 1.5, Number.NaN, 2 ** 53, 2 ** 20].flatMap((size) => [
-      { ...stored, rows: size },
-      { ...stored, rows: size, cols: size },
-    ]),
-    { ...stored, rows: stored.rows + 7 },
+    ...[-1, 1.5, Number.NaN, 2 ** 53].map((size) => ({ ...stored, rows: size })),
+    ...[-1, 1.5, Number.NaN, 2 ** 53].map((size) => ({ ...stored, cols: size })),
+    { ...stored, rows: 2 ** 16, cols: 2 ** 16 },
+    { ...stored, rows: stored.rows - 5 },
+    { ...stored, cols: stored.cols - 5 },
     { ...stored, parts: { ...parts, more: Tensor.zeros("float32", [1]) } },
   ];
   for (const [name, part] of Object.entries(parts)) {
@@ -256,6 +264,8 @@ describe("parseLayout", () => {
     "bsr",
     "bsr:0x4",
     "bsr:4",
+    "bsr:4x6+2:4",
+    "bnm:4x4:3:2",
     "bsr:04x4",
     "bsr:99999x1",
     "n:m:5:4",

@@ -1,14 +1,25 @@
 import { NonzeroError } from "../tensor/index.js";
+import { bitmask } from "./bitmask.js";
+import { blockNm } from "./block-n-m.js";
 import { bsr } from "./bsr.js";
+import { bsrNm } from "./bsr-n-m.js";
+import { coo } from "./coo.js";
 import { csr } from "./csr.js";
 import type { Layout } from "./layout.js";
 import { nm } from "./n-m.js";
 import { semiStructured } from "./semi-structured.js";
+import { cols, rows } from "./structured.js";
 import { vnm } from "./v-n-m.js";
 
 const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = [
+  [/^coo$/, () => coo],
   [/^csr$/, () => csr],
+  [/^bitmask$/, () => bitmask],
+  [/^rows$/, () => rows],
+  [/^cols$/, () => cols],
   [/^bsr:(\d+)x(\d+)$/, (height, width) => bsr(block(height!), block(width!))],
+  [/^bsr:(\d+)x(\d+)\+(\d+):(\d+)$/, (height, width, n, m) => groupedBlocks(height!, width!, n!, m!)],
+  [/^bnm:(\d+)x(\d+):(\d+):(\d+)$/, (r, c, n, m) => blockNm(block(r!), block(c!), ...group(n!, m!))],
   [/^semi-structured$/, () => semiStructured],
   [/^n:m:(\d+):(\d+)$/, (n, m) => nm(...group(n!, m!))],
   [/^v:n:m:(\d+):(\d+):(\d+)$/, (v, n, m) => vnm(block(v!), ...group(n!, m!))],
@@ -16,7 +27,10 @@ const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = 
 
 const cache = new Map<string, Layout>();
 
-/** The layout that a text names: `csr`, `bsr:16x16`, `semi-structured`, `n:m:1:4`, `v:n:m:4:2:4`. @throws NonzeroError "layout". */
+/**
+ * The layout that a text names: `coo`, `csr`, `bitmask`, `rows`, `cols`, `bsr:RxC`, `bsr:RxC+N:M`, `bnm:RxC:N:M`,
+ * `semi-structured`, `n:m:N:M`, `v:n:m:V:N:M`. Sides, V and M are at most 4096. @throws NonzeroError "layout".
+ */
 export function parseLayout(text: string): Layout {
   const known = cache.get(text);
   if (known !== undefined) return known;
@@ -29,6 +43,12 @@ export function parseLayout(text: string): Layout {
     return layout;
   }
   throw new NonzeroError("layout", `no layout '${text}'`);
+}
+
+function groupedBlocks(height: number, width: number, n: number, m: number): Layout {
+  group(n, m);
+  if (width % m !== 0) throw new NonzeroError("layout", `groups of ${m} do not divide blocks of ${width} columns`);
+  return bsrNm(block(height), block(width), n, m);
 }
 
 /** The length of a block's or band's side. */
