@@ -17,7 +17,10 @@ interface SliceAttributes {
   readonly bounds: Bounds | null;
 }
 
-/** ONNX Slice: x[start:end:step] along the given axes, by NumPy's rules (attributes before opset 10, inputs starts, ends, axes, steps since). */
+/**
+ * ONNX Slice: x[start:end:step] along the given axes (attributes before opset 10, inputs starts, ends, axes, steps since).
+ * As NumPy's, but that a start before the axis is its first element for a negative step too.
+ */
 export const slice: Operator<SliceAttributes> = {
   name: "Slice",
   domain: "",
