@@ -52,7 +52,8 @@ const fileOver = (bytes: Uint8Array): DataFile => ({
  */
 export function checkLocation(location: string): void {
   const parts = location.split("/");
-  const leaves = location === "" || /[\\:\0]/.test(location) || parts[0] === "" || parts.includes("..");
+  const drive = /^[A-Za-z]:/.test(location);
+  const leaves = drive || /[\\\0]/.test(location) || parts[0] === "" || parts.includes("..");
   if (leaves) {
     throw new NonzeroError("invalid-model", `the location '${location}' is not a path inside the model's folder`, {
       field: "external_data",

@@ -1,8 +1,7 @@
 import type { Attribute, Constant, Node, Value } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
-import type { ExternalData } from "./external-data.js";
 import type { FunctionProto, TensorProto } from "./onnx_pb.js";
-import { tensorOf } from "./read-tensor.js";
+import { type TensorSource, tensorOf } from "./read-tensor.js";
 import type { Coordinates } from "./sparse-coo.js";
 
 /** How deep subgraphs and function calls may nest together. */
@@ -16,7 +15,7 @@ export class ReadContext {
   readonly irVersion: number;
   /** Model-local functions by `functionKey`. */
   readonly functions: ReadonlyMap<string, FunctionProto>;
-  readonly #externalData: ExternalData | undefined;
+  readonly #source: TensorSource;
   readonly #dimNames: ReadonlySet<string>;
   readonly #tensors = new Map<TensorProto, Tensor>();
   #freshDims = 0;
@@ -26,14 +25,14 @@ export class ReadContext {
     opsets: ReadonlyMap<string, number>;
     irVersion: number;
     functions: ReadonlyMap<string, FunctionProto>;
-    externalData: ExternalData | undefined;
+    source: TensorSource;
     /** Names of dimensions that the file uses. */
     dimNames: ReadonlySet<string>;
   }) {
     this.opsets = options.opsets;
     this.irVersion = options.irVersion;
     this.functions = options.functions;
-    this.#externalData = options.externalData;
+    this.#source = options.source;
     this.#dimNames = options.dimNames;
   }
 
@@ -41,7 +40,7 @@ export class ReadContext {
   tensor(proto: TensorProto): Tensor {
     let tensor = this.#tensors.get(proto);
     if (tensor === undefined) {
-      tensor = tensorOf(proto, this.#externalData);
+      tensor = tensorOf(proto, this.#source);
       this.#tensors.set(proto, tensor);
     }
     return tensor;

@@ -7,12 +7,18 @@ import { type TensorProto, TensorProto_DataLocation } from "./onnx_pb.js";
 /** More axes than any tensor has; NumPy's own limit. */
 const MAX_RANK = 64;
 
+export interface TensorSource {
+  readonly externalData?: ExternalData | undefined;
+  /** Raw data may be shifted into alignment where it lies. */
+  readonly ownsBytes?: boolean | undefined;
+}
+
 /**
  * A tensor of the file. Raw data becomes a view where its alignment allows it. Nothing is allocated by what the dims claim: the
  * data must be there.
  * @throws NonzeroError "invalid-model" (dims and data disagree), "unsupported" (dtype) or "not-found" (external data).
  */
-export function tensorOf(proto: TensorProto, externalData?: ExternalData): Tensor {
+export function tensorOf(proto: TensorProto, source: TensorSource = {}): Tensor {
   const dtype = dtypeOf(proto.dataType, "data_type");
   const shape = dimsOf(proto.dims);
   const size = shape.reduce((product, dim) => product * dim, 1);
@@ -22,13 +28,13 @@ export function tensorOf(proto: TensorProto, externalData?: ExternalData): Tenso
   }
   if (dtype === "string") return stringsOf(proto, shape, size);
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-    return fromRaw(dtype, shape, readExternal(proto, byteLengthOf(dtype, size), externalData));
+    return fromRaw(dtype, shape, readExternal(proto, byteLengthOf(dtype, size), source.externalData));
   }
   if (proto.rawData.length > 0) {
     const expected = byteLengthOf(dtype, size);
     if (proto.rawData.length !== expected)
       fail("raw_data", `${dtype}[${shape}] takes ${expected} bytes, not ${proto.rawData.length}`);
-    return fromRaw(dtype, shape, proto.rawData);
+    return fromRaw(dtype, shape, source.ownsBytes ? shifted(dtype, proto.rawData) : proto.rawData);
   }
   return fromTyped(proto, dtype, shape, size);
 }
@@ -61,6 +67,19 @@ function fromRaw(dtype: Exclude<DataType, "string">, shape: number[], bytes: Uin
     );
   }
   return Tensor.fromBytes(dtype, shape, bytes);
+}
+
+/** Shorter data is copied: what comes before it, its field's own tag and length, would not make room for the shift. */
+const SHIFTABLE = 128;
+const ROOM = 3;
+
+/** The bytes moved to the aligned place before them, over the tag and length that protobuf has already read. */
+function shifted(dtype: DataType, bytes: Uint8Array): Uint8Array {
+  const excess = bytes.byteOffset % Math.max(1, bitsOf(dtype) / 8);
+  if (excess === 0 || excess > ROOM || bytes.byteLength < SHIFTABLE) return bytes;
+  const aligned = new Uint8Array(bytes.buffer, bytes.byteOffset - excess, bytes.byteLength);
+  aligned.set(bytes);
+  return aligned;
 }
 
 /** The field that holds a dtype's elements when they are not raw. float16 and bfloat16 are bits there, int4 and uint4 packed bytes. */

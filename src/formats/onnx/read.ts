@@ -20,11 +20,13 @@ export interface ReadOptions {
   readonly file?: string | undefined;
   /** Where tensors that the model keeps in other files are read from. */
   readonly externalData?: ExternalData | undefined;
+  /** True when `bytes` is the reader's to change: tensors are then shifted into alignment within it instead of copied. */
+  readonly ownsBytes?: boolean | undefined;
 }
 
 /**
  * Reads an ONNX file (IR versions 3 to 14, any opset in which its operators mean what they mean today). Model-local functions are inlined; tensors are views of `bytes` where
- * their alignment allows it, so `bytes` must not change afterwards.
+ * their alignment allows it, so `bytes` must not change afterwards (pass `ownsBytes` when it need not stay as it is, to save memory).
  * @throws NonzeroError "invalid-model", "unsupported" or "not-found" (external data), with the file and, where known, node and field.
  */
 export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
@@ -37,7 +39,7 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
       opsets,
       irVersion,
       functions: functionsOf(proto),
-      externalData: options.externalData,
+      source: options,
       dimNames: dimNamesOf(proto.graph),
     });
     const graph = readGraph(proto.graph, context, { opsets, references: null, prefix: "", calls: [], depth: 0 }, null);
@@ -53,9 +55,7 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
 
 /** Reads a TensorProto file (`.pb`). @throws NonzeroError as `readModel` does. */
 export function readTensor(bytes: Uint8Array, options: ReadOptions = {}): Tensor {
-  return locate({ file: options.file }, () =>
-    tensorOf(decode(TensorProtoSchema, bytes, "ONNX tensor"), options.externalData),
-  );
+  return locate({ file: options.file }, () => tensorOf(decode(TensorProtoSchema, bytes, "ONNX tensor"), options));
 }
 
 function functionsOf(proto: ModelProto): Map<string, FunctionProto> {

@@ -73,10 +73,8 @@ export function graphProto(graph: Graph, writer: GraphWriter, outer: Names | nul
 }
 
 function addConstant(proto: GraphProto, name: string, constant: Constant, writer: GraphWriter, names: Names): void {
-  if (constant instanceof Tensor) {
+  if (constant instanceof Tensor || writer.sparse === "dense") {
     proto.initializer.push(tensorProto(constant, name, writer.place));
-  } else if (writer.sparse === "dense") {
-    proto.initializer.push(tensorProto(constant.toDense(), name, writer.place));
   } else if (writer.sparse === "initializer") {
     proto.sparseInitializer.push(sparseProto(constant, name));
   } else {

@@ -1,5 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import type { Constant } from "../../graph/index.js";
+import { SparseTensor } from "../../layouts/index.js";
+import { byteLengthOf, NonzeroError, sizeOf, type Tensor } from "../../tensor/index.js";
 import { onnxTypeOf } from "./dtypes.js";
 import {
   type StringStringEntryProto,
@@ -15,35 +17,38 @@ export interface Placed {
   readonly offset: number;
 }
 
-/** Puts a tensor's bytes elsewhere, or says null to keep them in the model. */
-export type Place = (tensor: Tensor) => Placed | null;
+/** Puts the dense bytes of a constant elsewhere, `byteLength` of them, or says null to keep them in the model. */
+export type Place = (constant: Constant, byteLength: number) => Placed | null;
 
 const UTF8 = new TextEncoder();
 
-/** A tensor as a TensorProto: raw little-endian data (a view), strings as UTF-8, or a reference to where `place` put it. */
-export function tensorProto(tensor: Tensor, name: string, place?: Place): TensorProto {
-  const proto = create(TensorProtoSchema, {
-    name,
-    dims: tensor.shape.map(BigInt),
-    dataType: onnxTypeOf(tensor.dtype),
-  });
-  if (tensor.dtype === "string") {
-    proto.stringData = tensor.strings().map((text) => UTF8.encode(text));
+/** A constant as a dense TensorProto: raw little-endian data (a view), strings as UTF-8, or a reference to where `place` put it. */
+export function tensorProto(constant: Constant, name: string, place?: Place): TensorProto {
+  const { dtype, shape } = constant;
+  const proto = create(TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: onnxTypeOf(dtype) });
+  if (dtype === "string") {
+    proto.stringData = dense(constant)
+      .strings()
+      .map((text) => UTF8.encode(text));
     return proto;
   }
-  const placed = place?.(tensor);
+  const byteLength = byteLengthOf(dtype, sizeOf(shape));
+  const placed = place?.(constant, byteLength);
   if (placed) {
     proto.dataLocation = TensorProto_DataLocation.EXTERNAL;
     proto.externalData = [
       entry("location", placed.location),
       entry("offset", String(placed.offset)),
-      entry("length", String(tensor.byteLength)),
+      entry("length", String(byteLength)),
     ];
   } else {
-    proto.rawData = plainBytes(tensor.bytes());
+    proto.rawData = plainBytes(dense(constant).bytes());
   }
   return proto;
 }
+
+/** A constant with its zeros. */
+export const dense = (constant: Constant): Tensor => (constant instanceof SparseTensor ? constant.toDense() : constant);
 
 /** protobuf wants views of ArrayBuffers, not of shared memory. */
 const plainBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
