@@ -1,4 +1,5 @@
 export * from "./executor.js";
+export { fuse } from "./fusion/index.js";
 export * from "./optimize.js";
 export type { Pass } from "./pass.js";
 export * from "./planner.js";

@@ -1,6 +1,7 @@
 import {
   checkOutput,
   denseOf,
+  fuse,
   type HostSteps,
   type Plan,
   type PlanStep,
@@ -13,6 +14,7 @@ import { evaluateNode, operators } from "../../ops/index.js";
 import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
 import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
+import { fusible } from "./kernels/index.js";
 import type { Session } from "./session.js";
 
 interface Launch {
@@ -28,7 +30,8 @@ type Action = { readonly launch: Launch } | { readonly host: Step };
 type Segment = { readonly program: number; readonly parallel: boolean } | { readonly host: Step };
 
 /** Lowers a specialized graph: kernels chosen, memory laid out, programs written. */
-export function wasmPlan(spec: Specialized, host: HostSteps, session: Session): Plan {
+export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session): Plan {
+  const spec = fuse(concrete, fusible);
   const { store, kernels } = session;
   const buffers = new Map<Value, Buffer>();
   const actions: Action[] = [];

@@ -93,7 +93,7 @@ function isCube(value: Value, x: Value, index: GraphIndex): boolean {
   const mul = index.madeBy(value, "Mul");
   if (mul === undefined || !mul.inputs.includes(x)) return false;
   const square = index.madeBy(otherInput(mul, x), "Mul");
-  return square !== undefined && square.inputs.every((input) => input === x);
+  return square?.inputs.every((input) => input === x) === true;
 }
 
 function isScaled(value: Value | null | undefined, x: Value, factor: number, index: GraphIndex): boolean {
