@@ -114,7 +114,7 @@ export function topologicalOrder(nodes: readonly Node[]): Node[] {
         throw new NonzeroError("invalid-model", "the graph has a cycle", { node: labelOf(node) });
       state.set(node, "open");
       const reads = node.inputs.filter((v): v is Value => v !== null);
-      for (const inner of subgraphsOf(node)) reads.push(...capturesOf(inner));
+      for (const inner of subgraphsOf(node)) for (const value of capturesOf(inner)) reads.push(value);
       stack.push({ node, reads, next: 0 });
     };
     enter(start);

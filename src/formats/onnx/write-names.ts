@@ -1,14 +1,18 @@
-import type { Graph, Value } from "../../graph/index.js";
+import { capturesOf, type Graph, type Value } from "../../graph/index.js";
 
-/** Names of values as a file needs them: not empty, and no two alike in a graph and those around it. */
+/**
+ * Names of values as a file needs them: not empty, no two alike in a graph, and none that hides a value of the graphs around it that this
+ * graph reads.
+ */
 export class Names {
   readonly #outer: Names | null;
   readonly #names = new Map<Value, string>();
-  readonly #taken = new Set<string>();
+  readonly #taken: Set<string>;
 
   /** Names for what `graph` defines: inputs and outputs first, so that they keep theirs. */
   constructor(graph: Graph, outer: Names | null) {
     this.#outer = outer;
+    this.#taken = new Set(outer === null ? [] : capturesOf(graph).map((value) => outer.of(value)));
     const made = new Set<Value>(graph.constants.keys());
     for (const node of graph.nodes) for (const output of node.outputs) if (output !== null) made.add(output);
     for (const input of graph.inputs) this.#add(input);
@@ -28,17 +32,12 @@ export class Names {
   /** A name that starts like `wish` and is not taken; taken from now on. */
   fresh(wish: string): string {
     let name = wish;
-    for (let i = 1; name === "" || this.#isTaken(name); i++) name = `${wish || "value"}_${i}`;
+    for (let i = 1; name === "" || this.#taken.has(name); i++) name = `${wish || "value"}_${i}`;
     this.#taken.add(name);
     return name;
   }
 
   #add(value: Value): void {
     if (!this.#names.has(value)) this.#names.set(value, this.fresh(value.name));
-  }
-
-  #isTaken(name: string): boolean {
-    for (let names: Names | null = this; names !== null; names = names.#outer) if (names.#taken.has(name)) return true;
-    return false;
   }
 }

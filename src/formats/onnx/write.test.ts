@@ -29,7 +29,7 @@ function expectSameAgain(model: Model): Uint8Array {
   const bytes = writeModel(model);
   const again = describeModel(readModel(bytes));
   expect(again).toEqual({ ...describeModel(model), irVersion: Math.max(model.irVersion, NOT_INITIALIZED) });
-  expect(writeModel(readModel(bytes))).toEqual(bytes);
+  expect(Buffer.compare(writeModel(readModel(bytes)), bytes)).toBe(0);
   return bytes;
 }
 
@@ -85,7 +85,7 @@ describe("round trips", () => {
           const model = readModel(writeModel(modelOf(builder)));
           const node = model.graph.nodes[0]!;
           expect([...node.attributes]).toEqual(Object.entries(attributes));
-          expect(node.inputs.slice(2).map((value) => model.graph.constants.get(value!))).toEqual(tensors);
+          expect(node.inputs.slice(2).map((value) => model.graph.constants.get(value!))).toEqual([...tensors]);
           expect(model.graph.inputs[0]?.name).toBe(names[0] || "value_1");
           expectSameAgain(model);
         },
@@ -143,7 +143,7 @@ describe("sparse constants", () => {
     const builder = new GraphBuilder();
     const x = builder.input("x", "float32", ["n", 8]);
     builder.output(builder.add("MatMul", [x, builder.constant(constant, "w")]), "y");
-    return modelOf(builder, [["", 17]]);
+    return modelOf(builder);
   };
   const constantOf = (model: Model) => [...model.graph.constants.values()];
   const x = Tensor.from(
