@@ -30,7 +30,10 @@ export function castTensor(x: Tensor, to: DataType): Tensor {
   return x.to(to);
 }
 
-/** Elements as text, as NumPy writes them: the fewest digits that read back the same, "1.0", "1e-05", "nan", "-inf", "True". */
+/**
+ * Elements as text, in Python's manner as ONNX's reference has it: of floats the fewest digits that read back the same, with an
+ * exponent outside [1e-4, 1e16): "1.0", "1e-05", "nan", "-inf", "True".
+ */
 function formatElements(x: Tensor): string[] {
   if (x.dtype === "bool") return Array.from(x.numbers(), (v) => (v !== 0 ? "True" : "False"));
   if (!isFloat(x.dtype)) return Array.from(elementsOf(x) as ArrayLike<number>, String);

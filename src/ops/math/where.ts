@@ -18,10 +18,10 @@ export const where: Operator<null> = {
     const dtype = sameDtype([x, y]);
     const shape = broadcastShapes(condition.shape, x.shape, y.shape);
     const chosen = broadcastValues(condition.numbers(), condition.shape, shape);
-    const whenTrue = broadcastValues(elementsOf(x), x.shape, shape);
     const whenFalse = broadcastValues(elementsOf(y), y.shape, shape);
-    const result = Array.from<Element>({ length: chosen.length });
-    for (let i = 0; i < result.length; i++) result[i] = chosen[i] ? whenTrue[i]! : whenFalse[i]!;
+    const whenTrue = broadcastValues(elementsOf(x), x.shape, shape);
+    const result = (whenTrue as Element[]).slice(); // an array of its own kind
+    for (let i = 0; i < result.length; i++) if (!chosen[i]) result[i] = whenFalse[i]!;
     return [tensorOf(dtype, shape, result as unknown as Elements)];
   },
 };
