@@ -1,0 +1,5 @@
+import type { Kernel } from "../kernel.js";
+import { elementwiseKernel } from "./elementwise/index.js";
+
+/** The kernels around the large ones: elementwise operators, reductions, normalizations, and what moves elements about. */
+export const smallKernels: readonly Kernel[] = [elementwiseKernel];
