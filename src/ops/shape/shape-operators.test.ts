@@ -123,7 +123,16 @@ describe("Pad", () => {
 
 describe("gathering and scattering", () => {
   it("GatherND with batch dimensions", () => {
-    const x = tensor("int32", [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]); // biome-ignore format: a matrix a line
+    const x = tensor("int32", [
+      [
+        [0, 1],
+        [2, 3],
+      ],
+      [
+        [4, 5],
+        [6, 7],
+      ],
+    ]);
     expect(first(run("GatherND", [x, tensor("int64", [[1], [0]])], { batch_dims: 1 }))).toEqual([
       [2, 3],
       [4, 5],
@@ -172,7 +181,11 @@ describe("gathering and scattering", () => {
       ],
       { reduction: "add" },
     );
-    expect(first(y)).toEqual([[1, 2], [2, 3], [11, 13]]); // biome-ignore format: rows
+    expect(first(y)).toEqual([
+      [1, 2],
+      [2, 3],
+      [11, 13],
+    ]);
     expect(x.numbers()).toEqual(counting(3, 2).numbers());
   });
   it("reductions are refused where they are not defined", () => {
@@ -204,7 +217,11 @@ describe("making and rearranging", () => {
   it("OneHot ignores indices outside, on any axis", () => {
     const values = tensor("int8", [-1, 5]);
     const y = run("OneHot", [tensor("int64", [0, -1, 3]), tensor("int64", [3]), values], { axis: 0 });
-    expect(first(y)).toEqual([[5, -1, -1], [-1, -1, -1], [-1, 5, -1]]); // biome-ignore format: rows
+    expect(first(y)).toEqual([
+      [5, -1, -1],
+      [-1, -1, -1],
+      [-1, 5, -1],
+    ]);
   });
   it("Unique in order of appearance, with its three lists", () => {
     const y = run("Unique", [f32([2, 1, 1, 3, 4, 3])], { sorted: 0 }, { outputs: 4 });
@@ -239,7 +256,18 @@ describe("making and rearranging", () => {
     expect(deep.shape).toEqual([1, 8, 2, 3]);
     expect(run("DepthToSpace", [deep], { blocksize: 2 })[0]!.data).toEqual(x.data);
     const crd = run("DepthToSpace", [counting(1, 8, 1, 1)], { blocksize: 2, mode: "CRD" });
-    expect(first(crd)).toEqual([[[[0, 1], [2, 3]], [[4, 5], [6, 7]]]]); // biome-ignore format: planes
+    expect(first(crd)).toEqual([
+      [
+        [
+          [0, 1],
+          [2, 3],
+        ],
+        [
+          [4, 5],
+          [6, 7],
+        ],
+      ],
+    ]);
   });
   it("ReverseSequence along either axis", () => {
     const x = counting(2, 3);

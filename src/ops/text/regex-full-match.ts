@@ -16,7 +16,10 @@ export const regexFullMatch: Operator<RegexFullMatchAttributes> = {
   attributes(node) {
     const text = node.string("pattern");
     const flags = /^\(\?([ims]+)\)/.exec(text);
-    const body = text.slice(flags?.[0].length ?? 0).replaceAll("(?P<", "(?<");
+    const body = text
+      .slice(flags?.[0].length ?? 0)
+      .replaceAll("(?P<", "(?<")
+      .replace(/\\([\s\S])/g, plain);
     const whole = `(?<![^])(?:${body})(?![^])`; // not ^ and $, which the flag m would let match at line ends
     const asked = [...new Set(flags?.[1] ?? "")].join("");
     try {
@@ -38,7 +41,10 @@ export const regexFullMatch: Operator<RegexFullMatchAttributes> = {
   },
 };
 
-/** By code points where that can be; the flag u refuses escapes of plain characters (`\@`) that RE2 allows. */
+/** RE2 allows a plain character to be escaped (`\@`), the flag u does not. */
+const plain = (pair: string, escaped: string): string => (/[\w\s^$\\.*+?()[\]{}|/-]/.test(escaped) ? pair : escaped);
+
+/** By code points where that can be; the flag u refuses some patterns that RE2 allows. */
 function compiled(pattern: string, flags: string): RegExp {
   try {
     return new RegExp(pattern, `${flags}u`);
