@@ -1,0 +1,258 @@
+import type { Value } from "../../../../graph/index.js";
+import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
+import { NonzeroError, type Tensor } from "../../../../tensor/index.js";
+import { type Func, i32, type Local } from "../../asm/index.js";
+import { type Argument, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
+import { denseRowsFor, denseTile, passesOf } from "./dense-tile.js";
+import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
+import { type Epilogue, epilogueKey, type Order, type StoreShape, storeBlock } from "./store.js";
+import { HEADER_BYTES, streamOf, writeStream } from "./stream.js";
+import { streamTile, streamWidth } from "./stream-tile.js";
+import { denseRows, isSparse, type RowRange } from "./weights.js";
+
+/**
+ * Y = W · X for a constant W [M, K], dense or sparse in any layout, and X [K, N] packed in panels: the heart of MatMul, Gemm,
+ * Linear and of convolutions.
+ *
+ * How a convolution uses it: `panelsFor(weight, rows, K, N, to)` says how X is to be cut; pack X as `Panels` describes
+ * (`pack` for a 1×1 convolution's [K, N]; a packer of one's own for im2col, K in the order of the weight's matrix: for `perm`
+ * [0, 2, 3, 1] kernel positions × input channels, channels innermost); then `lowerPanelMultiply`. `rows` picks a group's outputs.
+ *
+ * A chunk is one panel × one block of rows: for each slab of K, for each strip of rows, a tile of accumulators in registers; sums
+ * rest in a scratch [rows, pitch] between slabs, which the chunk finishes and stores at its end. Panels are innermost in the
+ * order of chunks, so that a block of W stays in the second cache while the panels pass; a slab of a panel stays in the first.
+ */
+export interface PanelMultiply {
+  /** A constant: a float32 tensor or a SparseTensor. */
+  readonly weight: Value;
+  /** `toMatrix`'s axes for a dense weight; a sparse one has its own. */
+  readonly perm: readonly number[];
+  /** The matrix's rows to multiply; all of them when absent. */
+  readonly rows?: RowRange;
+  readonly panels: Panels;
+  /** X packed. */
+  readonly x: Argument;
+  readonly y: Argument;
+  /** "feature-major": y is [M, N]; "token-major": [N, M]. */
+  readonly order: Order;
+  /** Elements between y's rows: N or M when y is contiguous. The residual has the same. */
+  readonly yStride: number;
+  readonly epilogue: Epilogue;
+  /** float32, one for each of the M rows; with `epilogue.bias`. */
+  readonly bias?: Argument;
+  /** With `epilogue.residual`. */
+  readonly residual?: Argument;
+  readonly schedule?: PanelSchedule;
+}
+
+export interface PanelSchedule {
+  /** Vectors of the widest panel, at most. */
+  readonly width: number;
+  /** Inputs of a slab: a multiple of 8, more than 64. */
+  readonly slab: number;
+  /** Rows of a block of a dense W. */
+  readonly block: number;
+}
+
+/** A slab of 12 vectors (192 bytes) × 192 inputs takes 36 KB of the first cache. */
+export const DENSE_SCHEDULE: PanelSchedule = { width: 12, slab: 192, block: 96 };
+export const SPARSE_SCHEDULE: PanelSchedule = { width: 12, slab: 192, block: 0 };
+
+/** How X [K, N] is to be packed for this weight. */
+export function panelsFor(
+  weight: Value,
+  rows: RowRange | undefined,
+  K: number,
+  N: number,
+  to: Pick<Lowering, "constant">,
+  schedule?: PanelSchedule,
+): Panels {
+  const constant = to.constant(weight)!;
+  if (!isSparse(constant)) return panelsOf(K, N, (schedule ?? DENSE_SCHEDULE).width);
+  const { slab, width } = schedule ?? SPARSE_SCHEDULE;
+  const { share, dtype } = streamOf(constant, rows ?? [0, constant.stored.rows], slab);
+  return panelsOf(K, N, Math.min(width, share === 1 ? 12 : 2 * streamWidth(share, dtype)));
+}
+
+/** Adds the launches of Y = W · X. */
+export function lowerPanelMultiply(spec: PanelMultiply, to: Lowering): void {
+  const constant = to.constant(spec.weight);
+  if (constant === undefined) throw new NonzeroError("unsupported", "a weight that is not a constant");
+  if (isSparse(constant)) lowerSparse(spec, constant, to);
+  else lowerDense(spec, constant, to);
+}
+
+/** Arguments that both kernels begin with. */
+function sharedArguments(spec: PanelMultiply, rows: number, to: Lowering): Argument[] {
+  const { panels, x, y, yStride, bias = 0, residual = 0 } = spec;
+  const sums = to.scratch(rows * panels.count * panels.pitch);
+  return [x, sums, y, bias, residual, yStride * 4, panels.N, panels.K, panels.count, panels.wideCount];
+}
+const SHARED = 10;
+
+function lowerDense(spec: PanelMultiply, weight: Tensor, to: Lowering): void {
+  const { panels, perm, order, epilogue } = spec;
+  const range: RowRange = spec.rows ?? [0, weight.shape[perm[0]!]!];
+  const schedule = spec.schedule ?? DENSE_SCHEDULE;
+  const M = range[1] - range[0];
+  const { K } = panels;
+  const tall = denseRowsFor(passesOf(panels.wide, DENSE_PASS)[0]!.vectors);
+  // Rows up to a multiple of 24 are zeros, so that every tile is whole, whatever its height.
+  const padded = Math.ceil(M / TALLEST) * TALLEST;
+  const w = to.prepared(spec.weight, `matmul/dense/${perm}/${range}`, padded * K * 4, (target) => {
+    target.set(new Uint8Array(denseRows(weight, perm, range).buffer as ArrayBuffer));
+  });
+  const blocks = Math.max(1, Math.min(Math.ceil(M / TALLEST), Math.ceil(M / schedule.block)));
+  const block = Math.ceil(M / blocks / TALLEST) * TALLEST;
+  const count = Math.ceil(M / block);
+  const code = denseCode({ widths: widthsOf(panels), tall, order, epilogue, slab: schedule.slab });
+  to.launch(code, [...sharedArguments(spec, count * block, to), w, M, block], count * panels.count);
+}
+
+const DENSE_PASS = 6;
+const TALLEST = 24;
+type I = Local<"i32">;
+
+interface DenseShape {
+  readonly widths: readonly number[];
+  readonly tall: number;
+  readonly order: Order;
+  readonly epilogue: Epilogue;
+  readonly slab: number;
+}
+
+function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelCode {
+  return {
+    key: `matmul/dense/${widths}/${tall}/${slab}/${order}/${epilogueKey(epilogue)}`,
+    build: (device) =>
+      kernelFunction(SHARED + 3, (f, chunk, args) => {
+        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount] = args as unknown as Shared;
+        const [w, M, block] = args.slice(SHARED) as [I, I, I];
+        const pitch = 16 * widths[0]!;
+        const p = f.local("i32", i32.rem_u(chunk, panels));
+        const row = f.local("i32", i32.mul(i32.div_u(chunk, panels), block));
+        const rows = f.local("i32", i32.sub(M, row));
+        f.set(rows, i32.min_s(rows, block));
+        // Sums of the chunk: its rows up to a multiple of `tall`.
+        f.increment(sums, i32.mul(i32.add(i32.mul(row, panels), i32.mul(p, block)), pitch));
+        f.increment(w, i32.mul(i32.mul(row, K), 4));
+        const rowBytes = f.local("i32", i32.shl(K, 2));
+        forWidths(f, widths, p, wideCount, (width, column) => {
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, inputs, fresh) => {
+            const out = f.local("i32", sums);
+            const end = f.local("i32", i32.add(sums, i32.mul(rows, pitch)));
+            const from = f.local("i32", w);
+            f.doWhile(
+              () => {
+                for (const pass of passesOf(width, DENSE_PASS)) {
+                  const at = { w: from, stride: rowBytes, x: slabX, inputs, sums: out, fresh, never: chunk };
+                  denseTile(f, { rows: tall, ...pass, pitch }, at, device);
+                }
+                f.increment(from, i32.mul(rowBytes, tall));
+                f.increment(out, tall * pitch);
+              },
+              () => i32.lt_u(out, end),
+            );
+            f.increment(w, i32.shl(inputs, 2));
+            f.free(out, end, from);
+          });
+          const at = { sums, rows, row, column, N, y, stride, bias, residual, scales: bias };
+          storeBlock(f, { width, pitch, order, epilogue, scaled: false }, at, device);
+        });
+      }),
+  };
+}
+type Shared = [I, I, I, I, I, I, I, I, I, I];
+
+/** Runs `body` for each slab of a panel: the slab's address, its inputs, and whether it is the first. */
+function forSlabs(
+  f: Func,
+  { x, p, K, pitch, slab }: { x: I; p: I; K: I; pitch: number; slab: number },
+  body: (x: I, inputs: I, fresh: I) => void,
+): void {
+  const k = f.local("i32", 0);
+  const inputs = f.local("i32");
+  const fresh = f.local("i32");
+  const slabX = f.local("i32", i32.add(x, i32.mul(i32.mul(p, K), pitch)));
+  f.doWhile(
+    () => {
+      f.set(fresh, i32.eqz(k));
+      f.set(inputs, i32.sub(K, k));
+      f.set(inputs, i32.min_s(inputs, slab));
+      body(slabX, inputs, fresh);
+      f.increment(slabX, slab * pitch);
+      f.increment(k, slab);
+    },
+    () => i32.lt_s(k, K),
+  );
+  f.free(k, inputs, fresh, slabX);
+}
+
+function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): void {
+  const { panels, order, epilogue } = spec;
+  const range: RowRange = spec.rows ?? [0, weight.stored.rows];
+  const { slab } = spec.schedule ?? SPARSE_SCHEDULE;
+  const stream = streamOf(weight, range, slab);
+  const w = to.prepared(spec.weight, `matmul/stream/${slab}/${range}`, stream.bytes, (target) =>
+    writeStream(weight, range, stream, target),
+  );
+  const { share, dtype, scales } = stream;
+  const scaled = scales > 0;
+  const code = streamCode({ widths: widthsOf(panels), share, dtype, scaled, order, epilogue, slab });
+  const args = [...sharedArguments(spec, range[1] - range[0], to), w, scales];
+  to.launch(code, args, (stream.blocks.length - 1) * panels.count);
+}
+
+interface StreamShape extends Omit<DenseShape, "tall"> {
+  readonly share: 1 | 2;
+  readonly dtype: ValueDataType;
+  readonly scaled: boolean;
+}
+
+function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: StreamShape): KernelCode {
+  const most = streamWidth(share, dtype);
+  return {
+    key: `matmul/stream/${share}/${dtype}${scaled ? "*" : ""}/${widths}/${slab}/${order}/${epilogueKey(epilogue)}`,
+    build: (device) =>
+      kernelFunction(SHARED + 2, (f, chunk, args) => {
+        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount] = args as unknown as Shared;
+        const [stream, scales] = args.slice(SHARED) as [I, I];
+        const pitch = 16 * widths[0]!;
+        const p = f.local("i32", i32.rem_u(chunk, panels));
+        const entry = f.local("i32", i32.add(stream, i32.mul(i32.div_u(chunk, panels), 12)));
+        const row = f.local("i32", i32.mul(i32.load(entry, 0), share));
+        const rows = f.local("i32", i32.sub(i32.mul(i32.load(entry, 4), share), row));
+        const w = f.local("i32", i32.add(stream, i32.load(entry, 8)));
+        f.increment(sums, i32.mul(i32.add(i32.mul(row, panels), i32.mul(p, rows)), pitch));
+        f.increment(scales, stream);
+        forWidths(f, widths, p, wideCount, (width, column) => {
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, _inputs, fresh) => {
+            const out = f.local("i32", sums);
+            const end = f.local("i32", i32.add(sums, i32.mul(rows, pitch)));
+            const quads = f.local("i32");
+            const singles = f.local("i32");
+            const from = f.local("i32");
+            const passes = passesOf(width, most);
+            f.doWhile(
+              () => {
+                f.set(quads, i32.load(w, 0));
+                f.set(singles, i32.load(w, 4));
+                f.increment(w, HEADER_BYTES);
+                for (const pass of passes) {
+                  f.set(from, w);
+                  const at = { w: from, quads, singles, x: slabX, sums: out, fresh, never: chunk };
+                  streamTile(f, { share, ...pass, pitch, dtype }, at, device);
+                }
+                f.set(w, from);
+                f.increment(out, share * pitch);
+              },
+              () => i32.lt_u(out, end),
+            );
+            f.free(out, end, quads, singles, from);
+          });
+          const shape: StoreShape = { width, pitch, order, epilogue, scaled };
+          storeBlock(f, shape, { sums, rows, row, column, N, y, stride, bias, residual, scales }, device);
+        });
+      }),
+  };
+}
