@@ -2,7 +2,7 @@ import { applyMask, checkSameShape, type Mask, type Matrix } from "../sparsity/i
 import { NonzeroError, Tensor } from "../tensor/index.js";
 import { checkCommon } from "./check.js";
 import type { EncodeOptions, Footprint, Layout, Stored } from "./layout.js";
-import { quantizeRows } from "./quantize.js";
+import { quantizeRows, unitScales } from "./quantize.js";
 
 /** What `pack` makes of a matrix: the index parts in order, and the values before they are rounded to their dtype. */
 export interface Packed {
@@ -43,7 +43,7 @@ export function defineLayout(definition: LayoutDefinition): Layout {
       if (reason !== null) throw new NonzeroError("layout", `${text}: ${reason}`);
       const { values = "float32", dtype = "float32" } = options;
       const kept = applyMask(dense, mask);
-      const scales = values === "int8" ? quantizeRows(kept) : null;
+      const scales = values !== "int8" ? null : dtype === "int8" ? unitScales(kept) : quantizeRows(kept);
       const packed = definition.pack(kept, mask);
       const parts = {
         ...packed.indices,

@@ -1,3 +1,7 @@
+export * from "./best.js";
+export * from "./compressed-tensors.js";
+export * from "./convert.js";
+export * from "./cutlass.js";
 export * from "./layout.js";
 export * from "./registry.js";
 export * from "./sparse-tensor.js";

@@ -20,7 +20,10 @@ export type ValueDataType = "float32" | "float16" | "bfloat16" | "int8";
 export const VALUE_DATA_TYPES: readonly ValueDataType[] = ["float32", "float16", "bfloat16", "int8"];
 
 export interface EncodeOptions {
-  /** How values are stored; float32 when absent. int8 is symmetric: scale = max |row| / 127, code = round(value / scale). */
+  /**
+   * How values are stored; float32 when absent. int8 is symmetric: scale = max |row| / 127, code = round(value / scale); a matrix
+   * whose `dtype` is int8 keeps its codes, with scales of 1.
+   */
   readonly values?: ValueDataType;
   /** What the graph sees (`Stored.dtype`); float32 when absent. */
   readonly dtype?: DataType;

@@ -29,3 +29,15 @@ export function quantizeRows({ rows, cols, data }: Matrix): Float32Array {
   }
   return scales;
 }
+
+/** Scales of 1 [rows] for a matrix that is int8 already. @throws NonzeroError "layout" for anything but integers from -128 to 127. */
+export function unitScales({ rows, cols, data }: Matrix): Float32Array {
+  const at = data.findIndex((x) => !Number.isInteger(x) || x < -128 || x > 127);
+  if (at >= 0) {
+    throw new NonzeroError(
+      "layout",
+      `row ${Math.floor(at / cols)}, column ${at % cols} is ${data[at]}, which is no int8`,
+    );
+  }
+  return new Float32Array(rows).fill(1);
+}

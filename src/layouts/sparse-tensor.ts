@@ -51,10 +51,11 @@ export class SparseTensor {
 
 /** The matrix [outputs, inputs] of a dense tensor under `perm`, as float32. */
 export function toMatrix(tensor: Tensor, perm: readonly number[]): Matrix {
-  const rows = tensor.shape[perm[0] as number] as number;
-  const cols = rows === 0 ? 0 : tensor.size / rows;
-  const data = new Float32Array(tensor.size);
+  const rows = tensor.shape[perm[0]!]!;
+  const cols = perm.slice(1).reduce((size, axis) => size * tensor.shape[axis]!, 1);
   const values = tensor.numbers();
+  if (perm.every((axis, i) => axis === i)) return { rows, cols, data: Float32Array.from(values) };
+  const data = new Float32Array(tensor.size);
   permuted(tensor.shape, perm, (from, to) => {
     data[to] = values[from] as number;
   });
