@@ -3,7 +3,13 @@ import { numbersFor } from "../elementwise.js";
 import { need } from "../infer.js";
 import { dtypeOfCode } from "../onnx-dtype.js";
 import type { Operator } from "../operator.js";
-import { checkGranularity, type GranularityAttributes, granularityAttributes, granularityOf } from "./granularity.js";
+import {
+  checkGranularity,
+  type GranularityAttributes,
+  granularityAttributes,
+  granularityOf,
+  zeroPointsOf,
+} from "./granularity.js";
 
 interface DequantizeLinearAttributes extends GranularityAttributes {
   /** From opset 23; null takes the scale's. */
@@ -29,7 +35,7 @@ export const dequantizeLinear: Operator<DequantizeLinearAttributes> = {
     const dtype = a.dtype ?? scale.dtype;
     const { outer, dim, inner, block, outerStride, stride, innerStride } = granularityOf(x.shape, scale.shape, a);
     const [values, scales] = [x.numbers(), scale.numbers()];
-    const zeros = zeroPoint?.numbers() ?? new Int8Array(scale.size);
+    const zeros = zeroPointsOf(zeroPoint, scale);
     const result = numbersFor(dtype, values.length);
     let at = 0;
     for (let o = 0; o < outer; o++) {

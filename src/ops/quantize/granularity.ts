@@ -1,5 +1,5 @@
 import type { Dim } from "../../graph/index.js";
-import { NonzeroError, normalizeAxis, sizeOf } from "../../tensor/index.js";
+import { NonzeroError, normalizeAxis, sizeOf, type Tensor } from "../../tensor/index.js";
 import type { Attributes } from "../attributes.js";
 import { isConcrete } from "../infer.js";
 
@@ -55,6 +55,14 @@ export function granularityOf(
   const blocks = Math.ceil(dim / blockSize);
   if (scale.length !== shape.length || scale.some((s, i) => s !== (i === at ? blocks : shape[i]))) fail();
   return { outer, dim, inner, block: blockSize, outerStride: blocks * inner, stride: inner, innerStride: 1 };
+}
+
+/** The levels that stand for 0, one per scale; zeros where there is no zero point. @throws NonzeroError "shape" when their number differs. */
+export function zeroPointsOf(zeroPoint: Tensor | null, scale: Tensor): ArrayLike<number> {
+  if (zeroPoint === null) return new Int8Array(scale.size);
+  if (zeroPoint.size !== scale.size)
+    throw new NonzeroError("shape", `zero points [${zeroPoint.shape}] beside scales [${scale.shape}]`);
+  return zeroPoint.numbers();
 }
 
 /** @throws NonzeroError "shape" when shapes that are known do not fit. */

@@ -3,7 +3,13 @@ import { need } from "../infer.js";
 import { roundHalfEven } from "../math/round.js";
 import { dtypeOfCode } from "../onnx-dtype.js";
 import type { Operator } from "../operator.js";
-import { checkGranularity, type GranularityAttributes, granularityAttributes, granularityOf } from "./granularity.js";
+import {
+  checkGranularity,
+  type GranularityAttributes,
+  granularityAttributes,
+  granularityOf,
+  zeroPointsOf,
+} from "./granularity.js";
 import { quantizedRange, rounderOf } from "./rounding.js";
 
 interface QuantizeLinearAttributes extends GranularityAttributes {
@@ -40,7 +46,7 @@ export const quantizeLinear: Operator<QuantizeLinearAttributes> = {
     const [low, high] = quantizedRange(dtype);
     const { outer, dim, inner, block, outerStride, stride, innerStride } = granularityOf(x.shape, scale.shape, a);
     const [values, scales] = [x.numbers(), scale.numbers()];
-    const zeros = zeroPoint?.numbers() ?? new Int8Array(scale.size);
+    const zeros = zeroPointsOf(zeroPoint, scale);
     const round = rounderOf(a.precision ?? scale.dtype);
     const result = new Int32Array(values.length);
     let at = 0;

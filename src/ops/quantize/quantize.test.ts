@@ -23,8 +23,11 @@ describe("QuantizeLinear", () => {
     const zero = Tensor.scalar("int8", 0);
     expect(() => run("QuantizeLinear", [f32([3]), f32(1), zero], { output_dtype: 2 })).toThrow(/int8, not uint8/);
   });
+  it("refuses zero points that are not one per scale", () => {
+    expect(() => run("QuantizeLinear", [f32([1]), f32(1), tensor("uint8", [1, 2])])).toThrow(/beside scales/);
+  });
   it("divides in the scale's precision", () => {
-    // 1.5 · 2^-11 / 2^-11 + …: in float16 the quotient 2049.5 rounds to 2050, in float32 to 2050 by halves to even too; 2048.6 differs.
+    // Between 2048 and 4096 float16 has the even numbers only.
     const x = f32([2048.9]);
     expect(first(run("QuantizeLinear", [x, tensor("float16", 1), Tensor.scalar("uint16", 0)]))).toEqual([2048]);
     expect(first(run("QuantizeLinear", [x, f32(1), Tensor.scalar("uint16", 0)]))).toEqual([2049]);

@@ -1,4 +1,12 @@
-import { allocate, type DataType, sizeOf, stridesOf, Tensor, type TensorData } from "../../tensor/index.js";
+import {
+  allocate,
+  type DataType,
+  NonzeroError,
+  sizeOf,
+  stridesOf,
+  Tensor,
+  type TensorData,
+} from "../../tensor/index.js";
 import { gather, offsetsOf } from "../elementwise.js";
 
 /**
@@ -82,9 +90,17 @@ export function cut(x: Tensor, axis: number, start: number, length: number): Ten
   return fromSlots(x.dtype, x.shape.with(axis, length), to);
 }
 
-/** Tensors of one dtype whose shapes agree but for `axis`, one after the other along it. */
+/**
+ * Tensors of one dtype whose shapes agree but for `axis`, one after the other along it.
+ * @throws NonzeroError "shape" when they do not.
+ */
 export function concatenate(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0]!;
+  const frame = (x: Tensor): string => `${x.dtype} ${x.shape.map((dim, i) => (i === axis ? "*" : dim))}`;
+  for (const x of tensors) {
+    if (frame(x) !== frame(first))
+      throw new NonzeroError("shape", `${x.dtype} [${x.shape}] does not continue ${first.dtype} [${first.shape}]`);
+  }
   const length = tensors.reduce((sum, x) => sum + x.shape[axis]!, 0);
   const shape = first.shape.with(axis, length);
   const outer = sizeOf(shape.slice(0, axis));

@@ -47,7 +47,9 @@ export const pad: Operator<PadAttributes> = {
     const axes = inputs[3] == null ? undefined : intsOf(inputs[3]);
     const pads = padsByAxis(a.pads ?? intsOf(need(inputs, 1)), axes, x.shape.length);
     checkShape(x.shape.map((dim, axis) => dim + pads[axis]![0] + pads[axis]![1]));
-    const fill = inputs[2] ?? (a.value === 0 ? undefined : Tensor.scalar(x.dtype, a.value));
+    const fill = inputs[2]?.size ? inputs[2] : a.value === 0 ? undefined : Tensor.scalar(x.dtype, a.value);
+    if (fill !== undefined && fill.dtype !== x.dtype)
+      throw new NonzeroError("shape", `${fill.dtype} does not pad ${x.dtype}`, { field: "constant_value" });
     pads.forEach(([begin, end], axis) => {
       if (begin !== 0 || end !== 0) x = take(x, axis, paddedIndices(x.shape[axis]!, begin, end, a.mode), fill);
     });

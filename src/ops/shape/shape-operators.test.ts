@@ -116,8 +116,19 @@ describe("Pad", () => {
     const old = run("Pad", [x], { pads: [0, 1, 0, 0], value: 2.5 }, { version: 2 });
     expect(first(old)).toEqual([[2.5, 1, 2]]);
   });
+  it("refuses a value of another dtype", () => {
+    expect(() => run("Pad", [ints(1), ints(1, 0), f32(9)])).toThrow(/float32 does not pad int64/);
+  });
   it("knows wrap from opset 19", () => {
     expect(() => run("Pad", [f32([1]), ints(1, 1)], { mode: "wrap" }, { version: 18 })).toThrow(/wrap/);
+  });
+});
+
+describe("Concat", () => {
+  it("refuses tensors that differ off the axis, in dtype or in rank", () => {
+    expect(() => run("Concat", [counting(2, 3), counting(2, 4)], { axis: 0 })).toThrow(/does not continue/);
+    expect(() => run("Concat", [counting(2), ints(1, 2)], { axis: 0 })).toThrow(/does not continue/);
+    expect(() => run("Concat", [counting(2), counting(2, 1)], { axis: 0 })).toThrow(/does not continue/);
   });
 });
 

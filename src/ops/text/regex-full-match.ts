@@ -9,6 +9,7 @@ interface RegexFullMatchAttributes {
 /**
  * ONNX RegexFullMatch: whether the pattern matches the whole string, as bool. ONNX asks for RE2's syntax; what JavaScript
  * writes otherwise (`(?P<name>…)`, inline flags at the start) is translated, the rest must be common to both.
+ * The engine backtracks, where RE2 runs in linear time: a hostile pattern can be slow.
  */
 export const regexFullMatch: Operator<RegexFullMatchAttributes> = {
   name: "RegexFullMatch",
