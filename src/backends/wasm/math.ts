@@ -102,7 +102,7 @@ const EXP2 = [
 ];
 
 /** 2^x for x < 127; 1 ulp. Zero below -126.5. */
-const exp2 = (f: Func, x: V128, device: DeviceInfo): V128 =>
+export const exp2 = (f: Func, x: V128, device: DeviceInfo): V128 =>
   bind(f, [f32x4.pmax(x, f32x4.const(-127))], (x) =>
     bind(f, [f32x4.add(x, f32x4.const(MAGIC))], (shifted) => {
       const r = f32x4.sub(x, f32x4.sub(shifted, f32x4.const(MAGIC)));

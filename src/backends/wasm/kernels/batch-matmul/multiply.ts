@@ -1,8 +1,8 @@
-import { type Func, f32, f32x4, i32, type Local, v128 } from "../../asm/index.js";
-import { type DeviceInfo, type KernelCode, kernelFunction } from "../../kernel.js";
-import { madd } from "../../math.js";
+import { type Func, f32, f32x4, i32, type Local } from "../../asm/index.js";
+import { type KernelCode, kernelFunction } from "../../kernel.js";
+import { emitDots } from "./dots.js";
 import { ARGUMENTS, openChunk } from "./launch.js";
-import { PANEL, panelStart, transpose4 } from "./pack.js";
+import { PANEL, panelStart } from "./pack.js";
 import { emitTile } from "./tile.js";
 
 type Int = Local<"i32">;
@@ -138,39 +138,6 @@ export const multiplyDots: KernelCode = {
       });
     }),
 };
-
-/** Dot products of the row at `a` with `count` rows (1 or 4) at `b`, in the lanes of a vector. */
-function emitDots(f: Func, device: DeviceInfo, count: 1 | 4, a: Int, b: Int, k: Int, kBytes: Int): Local<"v128"> {
-  const sums = f.localArray("v128", 4);
-  for (const sum of sums) f.set(sum, f32x4.const(0));
-  const left = f.local("i32", a);
-  const rows = [f.local("i32", b)];
-  for (let i = 1; i < count; i++) rows.push(f.local("i32", i32.add(rows[i - 1]!, kBytes)));
-  const rest = f.local("i32", k);
-  const x = f.local("v128");
-  const steps = (bytes: number): void => {
-    for (const pointer of [left, ...rows]) f.increment(pointer, bytes);
-    f.increment(rest, -bytes / 4);
-  };
-  f.while(i32.ge_s(rest, 4), () => {
-    f.set(x, v128.load(left));
-    rows.forEach((row, i) => {
-      f.set(sums[i]!, madd(x, v128.load(row), sums[i]!, device));
-    });
-    steps(16);
-  });
-  f.while(rest, () => {
-    f.set(x, v128.load32_zero(left));
-    rows.forEach((row, i) => {
-      f.set(sums[i]!, madd(x, v128.load32_zero(row), sums[i]!, device));
-    });
-    steps(4);
-  });
-  transpose4(f, sums);
-  const result = f.local("v128", f32x4.add(f32x4.add(sums[0]!, sums[1]!), f32x4.add(sums[2]!, sums[3]!)));
-  f.free(left, rest, x, ...rows, ...sums, result);
-  return result;
-}
 
 /** Any operands, one element of y after the other: for the few shapes that the others leave. Chunk: `partSize` rows of a matrix of y. */
 export const multiplyNarrow = (transA: boolean, transB: boolean): KernelCode => ({

@@ -9,7 +9,7 @@ export interface Left {
   readonly stride: I32;
 }
 
-/** Where a tile's right vectors b[k, ·] lie: contiguous along the columns, k `stride` bytes apart. A constant stride lets k be unrolled. */
+/** Where a tile's right vectors b[k, ·] lie: contiguous along the columns, k `stride` bytes apart. */
 export interface Right {
   readonly pointer: I32;
   readonly stride: I32;
@@ -38,24 +38,25 @@ export function emitTile(
   const x = f.localArray("v128", vectors);
   const w = f.local("v128");
 
+  const aStep = left.order === "rows" ? 4 : typeof left.stride === "number" ? left.stride : null;
+  const bStep = typeof right.stride === "number" ? right.stride : null;
   const term = (aOffset: number, bOffset: number): void => {
     x.forEach((vector, v) => {
       f.set(vector, v128.load(b, bOffset + 16 * v));
     });
     for (let r = 0; r < rows; r++) {
-      f.set(w, left.order === "rows" ? v128.load32_splat(a[r]!, aOffset) : v128.load32_splat(a[0]!, 4 * r));
+      f.set(w, left.order === "rows" ? v128.load32_splat(a[r]!, aOffset) : v128.load32_splat(a[0]!, aOffset + 4 * r));
       for (let v = 0; v < vectors; v++) f.set(sums[r * vectors + v]!, madd(w, x[v]!, sums[r * vectors + v]!, device));
     }
   };
   const terms = (count: number): void => {
     for (let u = 0; u < count; u++) {
-      const fixed = typeof right.stride === "number";
-      term(4 * u, fixed ? u * (right.stride as number) : 0);
-      if (!fixed) f.increment(b, right.stride);
-      if (left.order === "columns") f.increment(a[0]!, left.stride);
+      term(u * (aStep ?? 0), u * (bStep ?? 0));
+      if (bStep === null) f.increment(b, right.stride);
+      if (aStep === null) f.increment(a[0]!, left.stride);
     }
-    if (typeof right.stride === "number") f.increment(b, count * right.stride);
-    if (left.order === "rows") for (const pointer of a) f.increment(pointer, 4 * count);
+    if (bStep !== null) f.increment(b, count * bStep);
+    if (aStep !== null) for (const pointer of a) f.increment(pointer, count * aStep);
   };
 
   const rest = f.local("i32", inner);

@@ -1,0 +1,113 @@
+import type { Node } from "../../../../graph/index.js";
+import { type HeadStrides, headsFirst } from "../../../../ops/nn/attend.js";
+import { type Argument, type Buffer, floatArgument, type Kernel, type Lowering } from "../../kernel.js";
+import { attendBlocks, BLOCK_ROWS, blockScratchBytes } from "./block.js";
+import { copyHeads } from "./cache.js";
+import type { Masking } from "./items.js";
+import { attendRows, rowScratchBytes } from "./row.js";
+import { type AttentionSpec, attentionSpec } from "./spec.js";
+
+export interface AttentionSchedule {
+  /** With fewer queries than this, one at a time; else in blocks. */
+  readonly blocksFrom: number;
+  /** Chunks a thread. Each has scratch memory of its own. */
+  readonly chunksPerThread: number;
+}
+
+/**
+ * ONNX Attention and com.microsoft MultiHeadAttention, float32: softmax(q·kᵀ · scale + mask) · v without the matrix of scores.
+ * Heads may be an axis or lie side by side, keys and values may have fewer heads, masks broadcast, caches (past, present) are joined
+ * first. Values of hidden keys are multiplied by zero: they must be finite.
+ */
+export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
+  name: "attention",
+  match: attentionSpec,
+  schedules: () => [{ blocksFrom: 6, chunksPerThread: 8 }],
+  lower(spec, schedule, node, to) {
+    const { batch, heads, queries, headSize, valueSize } = spec;
+    const { pastKey, pastValue, presentKey, presentValue } = spec.at;
+    const keys = joined(spec, node, to, 1, pastKey, presentKey, spec.k, headSize);
+    const values = joined(spec, node, to, 2, pastValue, presentValue, spec.v, valueSize);
+    const inBlocks = queries >= schedule.blocksFrom;
+    const blocks = inBlocks ? Math.ceil(queries / BLOCK_ROWS) : queries;
+    const items = batch * heads * blocks;
+    if (items === 0) return;
+    const masking: Masking = { mask: spec.mask?.dtype ?? "none", causal: spec.causal };
+    const seen = spec.mask?.keys ?? spec.past + spec.keys;
+    const chunks = Math.min(items, to.device.threads * schedule.chunksPerThread);
+    const bytes = 64 * Math.ceil((inBlocks ? blockScratchBytes(headSize, valueSize) : rowScratchBytes(seen)) / 64);
+    const mask = spec.mask === null ? 0 : to.buffer(node.inputs[spec.at.mask]!);
+    const width = spec.mask?.dtype === "bool" ? 1 : 4;
+    const strides = ({ batch, head, row }: HeadStrides): number[] => [4 * batch, 4 * head, 4 * row];
+    const args: Argument[] = [
+      to.buffer(node.inputs[0]!),
+      keys.buffer,
+      values.buffer,
+      to.buffer(node.outputs[0]!),
+      mask,
+      to.scratch(bytes * chunks),
+      bytes,
+      chunks,
+      items,
+      blocks,
+      heads,
+      heads / spec.kvHeads,
+      queries,
+      seen,
+      headSize,
+      valueSize,
+      ...strides(spec.q),
+      ...strides(keys.strides),
+      ...strides(values.strides),
+      ...strides(spec.y),
+      ...(spec.mask?.strides ?? [0, 0, 0, 0]).map((stride) => stride * width),
+      spec.past,
+      floatArgument(spec.scale),
+    ];
+    to.launch((inBlocks ? attendBlocks : attendRows)(masking), args, chunks);
+  },
+  cost: ({ batch, heads, kvHeads, queries, keys, past, headSize, valueSize }) => ({
+    multiplyAdds: batch * heads * queries * (keys + past) * (headSize + valueSize),
+    bytes: 4 * batch * (heads * queries * (headSize + valueSize) + kvHeads * (keys + past) * (headSize + valueSize)),
+  }),
+};
+
+/** Keys or values: the input itself, or with a cache (or a present output that is wanted) the past and the input in one place. */
+function joined(
+  spec: AttentionSpec,
+  node: Node,
+  to: Lowering,
+  input: number,
+  past: number,
+  present: number,
+  strides: HeadStrides,
+  size: number,
+): { buffer: Buffer; strides: HeadStrides } {
+  const given = to.buffer(node.inputs[input]!);
+  const before = node.inputs[past] ?? null;
+  const output = node.outputs[present] ?? null;
+  if (before === null && output === null) return { buffer: given, strides };
+  const rows = spec.past + spec.keys;
+  const all = headsFirst(spec.kvHeads, rows, size);
+  const buffer = output === null ? to.scratch(4 * spec.batch * all.batch) : to.buffer(output);
+  const copy = (from: Buffer, count: number, steps: HeadStrides, first: number): void => {
+    if (count * size === 0) return;
+    const { batch, head, row } = steps;
+    const args = [
+      from,
+      buffer,
+      spec.kvHeads,
+      count,
+      4 * size,
+      4 * batch,
+      4 * head,
+      4 * row,
+      4 * all.head,
+      4 * first * size,
+    ];
+    to.launch(copyHeads, args, spec.batch * spec.kvHeads);
+  };
+  if (before !== null) copy(to.buffer(before), spec.past, headsFirst(spec.kvHeads, spec.past, size), 0);
+  copy(given, spec.keys, strides, spec.past);
+  return { buffer, strides: all };
+}
