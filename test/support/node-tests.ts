@@ -43,9 +43,11 @@ export function nodeTestNames(filters: readonly string[] = []): string[] {
     .sort();
 }
 
+/** The bytes of a case's model. */
+export const nodeTestFile = (name: string): Uint8Array => readFileSync(join(NODE_TESTS, name, "model.onnx"));
+
 export const readNodeTest = (name: string): Model => {
-  const file = join(NODE_TESTS, name, "model.onnx");
-  return readModel(readFileSync(file), { file });
+  return readModel(nodeTestFile(name), { file: `${name}/model.onnx` });
 };
 
 /** Runs every data set of one case and compares. */

@@ -38,6 +38,12 @@ function readAttribute(
   context: ReadContext,
   readGraph: (proto: GraphProto) => Graph,
 ): Attribute {
+  if (proto.type !== Type.GRAPH) return context.attribute(proto, () => readPlain(proto, context));
+  if (proto.g === undefined) throw new NonzeroError("invalid-model", "the graph is missing");
+  return { kind: "graph", value: readGraph(proto.g) };
+}
+
+function readPlain(proto: AttributeProto, context: ReadContext): Attribute {
   switch (proto.type) {
     case Type.FLOAT:
       return { kind: "float", value: proto.f };
@@ -54,9 +60,6 @@ function readAttribute(
     case Type.TENSOR:
       if (proto.t === undefined) throw new NonzeroError("invalid-model", "the tensor is missing");
       return { kind: "tensor", value: context.tensor(proto.t) };
-    case Type.GRAPH:
-      if (proto.g === undefined) throw new NonzeroError("invalid-model", "the graph is missing");
-      return { kind: "graph", value: readGraph(proto.g) };
     case Type.UNDEFINED:
       throw new NonzeroError("invalid-model", "the attribute has no type");
     default:

@@ -1,8 +1,8 @@
 import type { Attribute, Constant, Node, Value } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
-import type { FunctionProto, TensorProto } from "./onnx_pb.js";
+import type { AttributeProto, FunctionProto, TensorProto } from "./onnx_pb.js";
 import { type TensorSource, tensorOf } from "./read-tensor.js";
-import type { Coordinates } from "./sparse-coo.js";
+import { type Coordinates, Growth } from "./sparse-coo.js";
 
 /** How deep subgraphs and function calls may nest together. */
 const MAX_DEPTH = 64;
@@ -15,9 +15,11 @@ export class ReadContext {
   readonly irVersion: number;
   /** Model-local functions by `functionKey`. */
   readonly functions: ReadonlyMap<string, FunctionProto>;
+  readonly growth = new Growth();
   readonly #source: TensorSource;
   readonly #dimNames: ReadonlySet<string>;
   readonly #tensors = new Map<TensorProto, Tensor>();
+  readonly #attributes = new Map<AttributeProto, Attribute>();
   #freshDims = 0;
   #inlined = 0;
 
@@ -44,6 +46,16 @@ export class ReadContext {
       this.#tensors.set(proto, tensor);
     }
     return tensor;
+  }
+
+  /** Reads an attribute once, however many inlined calls use it; not for those whose value depends on the call. */
+  attribute(proto: AttributeProto, read: () => Attribute): Attribute {
+    let attribute = this.#attributes.get(proto);
+    if (attribute === undefined) {
+      attribute = read();
+      this.#attributes.set(proto, attribute);
+    }
+    return attribute;
   }
 
   /** A dimension name that the file does not use. */

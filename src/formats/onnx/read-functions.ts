@@ -34,7 +34,9 @@ export function inlineCall(
     const takes = `${fn.input.length} inputs and ${fn.output.length} outputs`;
     throw new NonzeroError("invalid-model", `function '${fn.name}' has ${takes}, the call more`);
   }
-  context.spend(1 + fn.input.length + fn.output.length + fn.attributeProto.length);
+  context.spend(
+    1 + fn.input.length + fn.output.length + fn.attributeProto.length + fn.opsetImport.length + fn.node.length,
+  );
   const inner = deeper(frame, { calls: [...frame.calls, key] });
   const body: Frame = {
     ...inner,

@@ -39,7 +39,9 @@ export function readGraph(proto: GraphProto, context: ReadContext, frame: Frame,
 
   const readers = sink.sparse.size > 0 ? firstReaders(sink.nodes) : new Map();
   for (const [value, entries] of sink.sparse) {
-    locate({ node: value.name }, () => sink.constants.set(value, sparseConstant(entries, value, readers.get(value))));
+    locate({ node: value.name }, () =>
+      sink.constants.set(value, sparseConstant(entries, value, readers.get(value), context.growth)),
+    );
   }
   const sorted = scope.unsorted ? topologicalOrder(sink.nodes) : sink.nodes;
   const nodes = foldToDense(sorted, sink.constants, inputs, outputs);
@@ -153,6 +155,7 @@ function attributesOf(
   const output = outputs[0];
   if (sparse !== undefined && proto.opType === "Constant" && output) {
     const entries = locate({ field: "sparse_value" }, () => coordinatesOf(sparse, (tensor) => context.tensor(tensor)));
+    if (frame.references !== null) context.spend(entries.offsets.length);
     output.type = { dtype: entries.dtype, shape: entries.shape };
     sink.sparse.set(output, entries);
     return null;
@@ -183,4 +186,9 @@ function versionOf(domain: string, op: string, context: ReadContext, frame: Fram
 }
 
 const sizeOfGraph = (proto: GraphProto): number =>
-  1 + proto.input.length + proto.output.length + proto.initializer.length + proto.valueInfo.length;
+  1 +
+  proto.input.length +
+  proto.output.length +
+  proto.valueInfo.length +
+  proto.initializer.length +
+  proto.sparseInitializer.reduce((sum, { values }) => sum + 1 + Number(values?.dims[0] ?? 0), 0);

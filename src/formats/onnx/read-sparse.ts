@@ -2,7 +2,7 @@ import { type Constant, type Node, subgraphsOf, type Value } from "../../graph/i
 import { NonzeroError, sizeOf, type Tensor } from "../../tensor/index.js";
 import type { SparseTensorProto } from "./onnx_pb.js";
 import { dimsOf } from "./read-tensor.js";
-import { type Coordinates, fillDense, fitsLayouts, toCsr } from "./sparse-coo.js";
+import { type Coordinates, fillDense, fitsLayouts, type Growth, toCsr } from "./sparse-coo.js";
 
 /** The entries of a SparseTensorProto, in either form: indices [entries] of row-major offsets or [entries, rank] of coordinates. */
 export function coordinatesOf(
@@ -46,9 +46,9 @@ export function coordinatesOf(
  * A sparse tensor of the file as a constant: csr in the order that its first reader wants (see SparseTensor). Dense where no layout
  * holds it: other dtypes than the layouts' own, and one axis or more than two outside Conv, of which no reader makes a matrix.
  */
-export function sparseConstant(entries: Coordinates, value: Value, reader: Node | undefined): Constant {
+export function sparseConstant(entries: Coordinates, value: Value, reader: Node | undefined, growth: Growth): Constant {
   const perm = readingOrder(value, entries.shape.length, reader);
-  return perm !== null && fitsLayouts(entries.dtype) ? toCsr(entries, perm) : fillDense(entries);
+  return perm !== null && fitsLayouts(entries.dtype) ? toCsr(entries, perm, growth) : fillDense(entries, growth);
 }
 
 /** The `perm` that a reader of the value wants; null when it reads no matrix. */

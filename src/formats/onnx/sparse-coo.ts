@@ -11,20 +11,20 @@ export interface Coordinates {
   readonly values: Tensor;
 }
 
-/** What a sparse tensor may grow to when it is not kept sparse or its rows get pointers: so much, or so often its entries. */
+/** Elements that sparse tensors of one file may grow to in all, beyond so many for each of their entries. */
 const FREE_GROWTH = 2 ** 24;
-const GROWTH = 4096;
+const GROWTH = 64;
 
-/** @throws NonzeroError "unsupported" when `size` elements are out of proportion to what the file holds. */
-export function checkGrowth(size: number, entries: number): void {
-  if (size > FREE_GROWTH && size > GROWTH * entries) {
-    throw new NonzeroError(
-      "unsupported",
-      `${entries} entries of a tensor that needs ${size} elements are too few to be a weight`,
-      {
-        field: "dims",
-      },
-    );
+/** What sparse tensors of one file may still grow to where they become dense or their rows get pointers. */
+export class Growth {
+  #left = FREE_GROWTH;
+
+  /** @throws NonzeroError "unsupported" when `size` elements are out of proportion to what the file holds. */
+  take(size: number, entries: number): void {
+    this.#left -= Math.max(0, size - GROWTH * entries);
+    if (this.#left >= 0) return;
+    const reason = `${entries} entries are out of proportion to the ${size} elements that the tensor needs`;
+    throw new NonzeroError("unsupported", reason, { field: "dims" });
   }
 }
 
@@ -33,12 +33,12 @@ export const fitsLayouts = (dtype: DataType): boolean =>
   dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
 
 /** Entries as a csr constant under `perm`. @throws NonzeroError "unsupported" for more rows than the entries justify. */
-export function toCsr(entries: Coordinates, perm: readonly number[]): SparseTensor {
+export function toCsr(entries: Coordinates, perm: readonly number[], growth: Growth): SparseTensor {
   const { dtype, shape, offsets, values } = entries;
   const strides = stridesOf(shape);
   const dims = perm.map((axis) => shape[axis] as number);
   const [rows, cols] = [dims[0] as number, sizeOf(dims.slice(1))];
-  checkGrowth(rows, offsets.length);
+  growth.take(rows, offsets.length);
   const permuted = stridesOf(dims);
   const places = offsets.map((offset) =>
     perm.reduce((to, axis, i) => {
@@ -69,9 +69,9 @@ export function toCsr(entries: Coordinates, perm: readonly number[]): SparseTens
 }
 
 /** Entries as a dense tensor. @throws NonzeroError "unsupported" when that is out of proportion. */
-export function fillDense({ dtype, shape, offsets, values }: Coordinates): Tensor {
+export function fillDense({ dtype, shape, offsets, values }: Coordinates, growth: Growth): Tensor {
   const size = sizeOf(shape);
-  checkGrowth(size, offsets.length);
+  growth.take(size, offsets.length);
   if (bitsOf(dtype) < 8) {
     throw new NonzeroError("unsupported", `sparse tensors of ${dtype} are not supported`, { field: "values" });
   }

@@ -8,6 +8,8 @@ export class Names {
   readonly #outer: Names | null;
   readonly #names = new Map<Value, string>();
   readonly #taken: Set<string>;
+  /** The last number that made a name of this start unique. */
+  readonly #counts = new Map<string, number>();
 
   /** Names for what `graph` defines: inputs and outputs first, so that they keep theirs. */
   constructor(graph: Graph, outer: Names | null) {
@@ -32,7 +34,9 @@ export class Names {
   /** A name that starts like `wish` and is not taken; taken from now on. */
   fresh(wish: string): string {
     let name = wish;
-    for (let i = 1; name === "" || this.#taken.has(name); i++) name = `${wish || "value"}_${i}`;
+    let count = this.#counts.get(wish) ?? 0;
+    while (name === "" || this.#taken.has(name)) name = `${wish || "value"}_${++count}`;
+    this.#counts.set(wish, count);
     this.#taken.add(name);
     return name;
   }
