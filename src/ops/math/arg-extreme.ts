@@ -3,7 +3,7 @@ import { elementsOf, tensorOf } from "../elementwise.js";
 import { expectDtype, need } from "../infer.js";
 import type { Operator } from "../operator.js";
 import { reducedShape, reductionOf } from "../reduction.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 type Ordered = number | bigint;
 

@@ -1,4 +1,5 @@
-import { type DataType, isFloat, isInteger } from "../../tensor/index.js";
+import { type DataType, isInteger } from "../../tensor/index.js";
+import type { Attributes } from "../attributes.js";
 import {
   type BinaryOperation,
   combineElements,
@@ -8,31 +9,48 @@ import {
 } from "../elementwise.js";
 import { broadcastTypes, expectDtype, need, sameDtype } from "../infer.js";
 import type { Operator } from "../operator.js";
+import { isBool, isNumeric } from "./dtypes.js";
 
-/** Floats and integers. */
-export const isNumeric = (dtype: DataType): boolean => isFloat(dtype) || isInteger(dtype);
-
-/** An operation on two broadcast tensors of one numeric dtype, with a result of that dtype. Integers wrap. */
-export function arithmetic(
+/** An operation, chosen by the attributes and the dtype, on two broadcast tensors of one dtype, with a result of that dtype. Integers wrap. */
+export function binary<A>(
   name: string,
-  operation: BinaryOperation | ((dtype: DataType) => BinaryOperation),
-): Operator<null> {
+  accepts: (dtype: DataType) => boolean,
+  attributes: (node: Attributes) => A,
+  operation: (a: A, dtype: DataType) => BinaryOperation,
+): Operator<A> {
   return {
     name,
     domain: "",
-    attributes: () => null,
+    attributes,
     infer: (inputs) => {
       const type = broadcastTypes([need(inputs, 0), need(inputs, 1)]);
-      expectDtype(type.dtype, isNumeric);
+      expectDtype(type.dtype, accepts);
       return [type];
     },
-    evaluate: (inputs) => {
+    evaluate: (inputs, attributes) => {
       const [a, b] = [need(inputs, 0), need(inputs, 1)];
-      const dtype = sameDtype([a, b]);
-      return [combineElements(a, b, typeof operation === "function" ? operation(dtype) : operation)];
+      return [combineElements(a, b, operation(attributes, sameDtype([a, b])))];
     },
   };
 }
+
+/** An operation on two broadcast tensors of one numeric dtype, with a result of that dtype. Integers wrap. */
+export const arithmetic = (name: string, operation: (dtype: DataType) => BinaryOperation): Operator<null> =>
+  binary(
+    name,
+    isNumeric,
+    () => null,
+    (_, dtype) => operation(dtype),
+  );
+
+/** A bitwise operation on two broadcast tensors of one integer dtype. */
+export const bitwise = (name: string, operation: BinaryOperation): Operator<null> =>
+  binary(
+    name,
+    isInteger,
+    () => null,
+    () => operation,
+  );
 
 /** A bool tensor of `test` on two broadcast tensors of one dtype that `accepts` allows. */
 export function comparison(
@@ -65,21 +83,9 @@ export function connective(name: string, f: (a: number, b: number) => number): O
     attributes: () => null,
     infer: (inputs) => {
       const type = broadcastTypes([need(inputs, 0), need(inputs, 1)]);
-      expectDtype(type.dtype, ["bool"]);
+      expectDtype(type.dtype, isBool);
       return [type];
     },
     evaluate: (inputs) => [combineNumbers(need(inputs, 0), need(inputs, 1), f, "bool")],
-  };
-}
-
-/** A bitwise operation on two broadcast tensors of one integer dtype. */
-export function bitwise(name: string, operation: BinaryOperation): Operator<null> {
-  const operator = arithmetic(name, operation);
-  return {
-    ...operator,
-    infer: (inputs, a, context) => {
-      expectDtype(need(inputs, 0).type.dtype, isInteger);
-      return operator.infer(inputs, a, context);
-    },
   };
 }

@@ -1,17 +1,5 @@
 import { isInteger } from "../../tensor/index.js";
-import { mapElements } from "../elementwise.js";
-import { expectDtype, need } from "../infer.js";
-import type { Operator } from "../operator.js";
+import { numericFunction } from "./unary.js";
 
 /** ONNX BitwiseNot: every bit of an integer tensor flipped. */
-export const bitwiseNot: Operator<null> = {
-  name: "BitwiseNot",
-  domain: "",
-  attributes: () => null,
-  infer: (inputs) => {
-    const { type } = need(inputs, 0);
-    expectDtype(type.dtype, isInteger);
-    return [type];
-  },
-  evaluate: (inputs) => [mapElements(need(inputs, 0), { number: (x) => ~x, bigint: (x) => ~x })],
-};
+export const bitwiseNot = numericFunction("BitwiseNot", { number: (x) => ~x, bigint: (x) => ~x }, isInteger);

@@ -27,7 +27,16 @@ export function castTensor(x: Tensor, to: DataType): Tensor {
     const [low, high] = to === "int4" ? [-8, 7] : [0, 15];
     return mapNumbers(x, (v) => Math.min(high, Math.max(low, roundHalfEven(v))), to);
   }
+  if (is64BitInteger(x.dtype) && isFloat(to) && to !== "float64")
+    return Tensor.from(to, x.shape, Array.from(x.bigints(), stickyNumber));
   return x.to(to);
+}
+
+/** v as a double that rounds to 24 bits or fewer as v itself would: beyond 2^53 the low bits are folded into one. Exact below. */
+function stickyNumber(v: bigint): number {
+  if (BigInt.asIntN(54, v) === v) return Number(v);
+  const low = v & 0xfffn;
+  return Number(v - low + (low === 0n ? 0n : 0x800n));
 }
 
 /**

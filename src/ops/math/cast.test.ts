@@ -35,6 +35,17 @@ test("doubles round once to float16", () => {
   expect(cast(list("float64", justAboveHalfway), "float16").numbers()[0]).toBe(1 + 2 ** -10);
 });
 
+test("int64 rounds once to float32", () => {
+  const nearHalfway = [
+    2n ** 60n + 2n ** 36n,
+    2n ** 60n + 2n ** 36n + 1n,
+    -(2n ** 60n) - 2n ** 36n - 1n,
+    2n ** 53n - 1n,
+  ];
+  const x = new Tensor("int64", [4], BigInt64Array.from(nearHalfway));
+  expect(Array.from(cast(x, "float32").numbers())).toEqual([2 ** 60, 2 ** 60 + 2 ** 37, -(2 ** 60) - 2 ** 37, 2 ** 53]);
+});
+
 describe("strings", () => {
   test("numbers are read in plain or scientific notation, with INF and NaN in any case", () => {
     const x = words("3.14", "1000", "1e-5", "1E8", "-.5", "+INF", "inf", "-Inf", "nan");

@@ -2,7 +2,7 @@ import { is64BitInteger, type Tensor } from "../../tensor/index.js";
 import { mapElements } from "../elementwise.js";
 import { expectDtype, need, sameDtype } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 /** Bounds that are attributes (before opset 11), or null where they are inputs. */
 type Bounds = { min: number; max: number } | null;

@@ -3,7 +3,7 @@ import { tensorOf } from "../elementwise.js";
 import { expectDtype, need } from "../infer.js";
 import type { Operator } from "../operator.js";
 import { splitAtAxis } from "../reduction.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 interface CumSumAttributes {
   /** The element itself is left out of its sum. */

@@ -2,7 +2,7 @@ import { isFloat, stridesOf, type Tensor } from "../../tensor/index.js";
 import { offsetsOf, tensorOf } from "../elementwise.js";
 import { expectDtype, needAll, sameDtype } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { bindEquation, type Equation, parseEquation } from "./einsum-equation.js";
 
 /**

@@ -3,7 +3,7 @@ import { broadcastShapes, isFloat, NonzeroError, type Tensor } from "../../tenso
 import { broadcastValues, tensorOf } from "../elementwise.js";
 import { type Dims, expectDtype, isConcrete, need, sameDtype, unifyDim } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { addExactProduct, addProduct, type MatrixView } from "./matrix-product.js";
 
 export interface GemmAttributes {

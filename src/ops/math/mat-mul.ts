@@ -3,7 +3,7 @@ import { broadcastShapes, broadcastStrides, isFloat, NonzeroError, sizeOf } from
 import { offsetsOf, tensorOf } from "../elementwise.js";
 import { broadcastDims, type Dims, expectDtype, need, sameDtype, unifyDim } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { addExactProduct, addProduct } from "./matrix-product.js";
 
 /**

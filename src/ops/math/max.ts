@@ -1,4 +1,4 @@
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { joined } from "./variadic.js";
 
 /** ONNX Max: the largest of the elements at each place of one or more broadcast tensors of one numeric dtype; NaN where any is NaN. */

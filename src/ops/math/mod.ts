@@ -1,9 +1,7 @@
 import { isInteger } from "../../tensor/index.js";
 import type { BinaryOperation } from "../elementwise.js";
-import { combineElements } from "../elementwise.js";
-import { broadcastTypes, expectDtype, need, sameDtype } from "../infer.js";
-import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { binary } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 /** The remainder with the sign of the dividend, as C's fmod; 0 for a zero integer divisor. */
 const truncated = (integer: boolean): BinaryOperation => ({
@@ -26,18 +24,9 @@ const floored = (integer: boolean): BinaryOperation => ({
 });
 
 /** ONNX Mod: the remainder of a / b of two broadcast tensors of one numeric dtype; `fmod` takes the dividend's sign, otherwise the divisor's. */
-export const mod: Operator<{ fmod: boolean }> = {
-  name: "Mod",
-  domain: "",
-  attributes: (node) => ({ fmod: node.flag("fmod") }),
-  infer: (inputs) => {
-    const type = broadcastTypes([need(inputs, 0), need(inputs, 1)]);
-    expectDtype(type.dtype, isNumeric);
-    return [type];
-  },
-  evaluate: (inputs, { fmod }) => {
-    const [a, b] = [need(inputs, 0), need(inputs, 1)];
-    const integer = isInteger(sameDtype([a, b]));
-    return [combineElements(a, b, fmod ? truncated(integer) : floored(integer))];
-  },
-};
+export const mod = binary(
+  "Mod",
+  isNumeric,
+  (node) => node.flag("fmod"),
+  (fmod, dtype) => (fmod ? truncated(isInteger(dtype)) : floored(isInteger(dtype))),
+);

@@ -2,7 +2,7 @@ import { broadcastShapes, isInteger, type Tensor } from "../../tensor/index.js";
 import { broadcastValues, combineNumbers, tensorOf } from "../elementwise.js";
 import { broadcastTypes, expectDtype, need } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 /**
  * ONNX Pow: a to the power of b, broadcast; the result has a's dtype. Integer powers of integers are exact modulo 2^bits

@@ -2,7 +2,7 @@ import { broadcastShapes, isInteger, NonzeroError } from "../../tensor/index.js"
 import { combineElements } from "../elementwise.js";
 import { broadcastDims, expectDtype, isConcrete, need, sameDtype } from "../infer.js";
 import type { Operator } from "../operator.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 const checkBroadcast = (x: readonly number[], both: readonly number[]): void => {
   if (x.length !== both.length || x.some((dim, axis) => dim !== both[axis])) {

@@ -1,4 +1,4 @@
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { lowestOf, reduction } from "./reduce.js";
 
 /** ONNX ReduceMax: the largest element over axes of a numeric or bool tensor; NaN where any is NaN, the dtype's least value for no elements. */

@@ -1,4 +1,4 @@
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 import { highestOf, reduction } from "./reduce.js";
 
 /** ONNX ReduceMin: the smallest element over axes of a numeric or bool tensor; NaN where any is NaN, the dtype's greatest value for no elements. */

@@ -4,7 +4,7 @@ import { tensorOf } from "../elementwise.js";
 import { type Dims, expectDtype, intsOf, knownInts, need, normalizeAxes } from "../infer.js";
 import type { Operand, Operator } from "../operator.js";
 import { reducedShape, reductionOf } from "../reduction.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 /** One result from the elements `values[start + steps[j]]`. */
 type Fold<Values, Result> = (values: Values, start: number, steps: Int32Array) => Result;

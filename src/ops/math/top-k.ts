@@ -4,7 +4,7 @@ import { elementsOf, gather, tensorOf } from "../elementwise.js";
 import { expectDtype, knownInts, need } from "../infer.js";
 import type { Operator } from "../operator.js";
 import { splitAtAxis } from "../reduction.js";
-import { isNumeric } from "./binary.js";
+import { isNumeric } from "./dtypes.js";
 
 interface TopKAttributes {
   /** Null where k is input 1 (from opset 10 on). */
