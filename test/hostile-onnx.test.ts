@@ -130,6 +130,18 @@ const seeds = (): Uint8Array[] => [
   ),
 ];
 
+const varint = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))];
+
+/** A file whose graph is these bytes. */
+const asGraph = (bytes: Uint8Array): Uint8Array => {
+  const head = [0x3a, ...varint(bytes.length)];
+  const file = new Uint8Array(head.length + bytes.length);
+  file.set(head);
+  file.set(bytes, head.length);
+  return file;
+};
+
 /** The rich model half of the time. */
 const pick = (files: readonly Uint8Array[], which: number): Uint8Array =>
   which % 2 === 0 ? files[0]! : files[(which >> 1) % files.length]!;
@@ -352,6 +364,23 @@ describe("hostile ONNX files", () => {
       indices: int64s("", [1], [0]),
     }));
     expect(failureOf(modelBytes({ sparseInitializer }))).toMatchObject({ code: "unsupported", place: { node: "w2" } });
+  });
+
+  it.each([
+    ["nodes", 1],
+    ["value_info", 13],
+    ["sparse initializers", 15],
+  ])("millions of empty %s, before they are decoded", (_name, field) => {
+    const records = new Uint8Array(2 ** 24).map((_, i) => (i % 2 === 0 ? (field << 3) | 2 : 0));
+    expect(failureOf(asGraph(records)).code).toBe("unsupported");
+  });
+
+  it("hundreds of millions of numbers, before they are decoded", () => {
+    const count = 2 ** 26;
+    const dims = Uint8Array.from([0x2a, ...varint(count + 1 + varint(count).length), 0x3a, ...varint(count)]);
+    const bytes = new Uint8Array(dims.length + count);
+    bytes.set(dims);
+    expect(failureOf(asGraph(bytes)).code).toBe("unsupported");
   });
 
   it("calls that repeat long attributes", () => {
