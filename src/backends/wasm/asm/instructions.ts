@@ -199,6 +199,7 @@ const extract = (op: number) => (x: V128, lane: number) => apply("i32", [x], [..
 export const v128 = {
   load: load("v128", simd(0), 4),
   load32_splat: load("v128", simd(9), 2),
+  load8_splat: load("v128", simd(7), 0),
   load16_splat: load("v128", simd(8), 1),
   load64_splat: load("v128", simd(10), 3),
   load32_zero: load("v128", simd(92), 2),
