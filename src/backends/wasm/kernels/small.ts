@@ -4,3 +4,5 @@ import { moveKernels } from "./move/index.js";
 
 /** The kernels around the large ones: elementwise operators, reductions, normalizations, and what moves elements about. */
 export const smallKernels: readonly Kernel[] = [elementwiseKernel, ...moveKernels];
+
+export { isFusible } from "./elementwise/program.js";

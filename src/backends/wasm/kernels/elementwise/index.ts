@@ -1,4 +1,4 @@
-import type { Node, Value } from "../../../../graph/index.js";
+import type { Graph, Node, Value } from "../../../../graph/index.js";
 import type { ElementwiseAttributes } from "../../../../ops/fused/elementwise.js";
 import { attributesFor, operatorKey, operators } from "../../../../ops/index.js";
 import { broadcastShapes, broadcastStrides, sizeOf, stridesOf, Tensor } from "../../../../tensor/index.js";
@@ -6,7 +6,7 @@ import { type Argument, anyKernel, type Kernel, type MatchContext } from "../../
 import { collapse, perChunk, rowArguments } from "../rows.js";
 import { type Access, flatCode, rowCode } from "./code.js";
 import { bytesOf, isLaneType, type LaneType } from "./lanes.js";
-import { type Program, programOfGraph, programOfNode } from "./program.js";
+import { type Program, programOf } from "./program.js";
 import { RULES } from "./rules.js";
 
 const FUSED = "ai.nonzero::Elementwise";
@@ -23,9 +23,8 @@ export interface ElementwiseSpec {
 const elementwise: Kernel<ElementwiseSpec, null> = {
   name: "elementwise",
   match(node, at) {
-    const fused = operatorKey(node) === FUSED;
-    if (!fused && !RULES.has(operatorKey(node))) return null;
-    const found = fused ? fusedProgram(node, at) : nodeProgram(node, at);
+    if (operatorKey(node) !== FUSED && !RULES.has(operatorKey(node))) return null;
+    const found = programOfNode(node, at);
     if (found === null) return null;
     const shape = at.type(node.outputs[0]!).shape;
     const same = node.outputs.every((output) => output === null || at.type(output).shape.join() === shape.join());
@@ -66,32 +65,35 @@ const elementwise: Kernel<ElementwiseSpec, null> = {
 /** Long programs compute more on each byte: their chunks are smaller. */
 const weight = (program: Program): number => Math.max(1, program.steps.length / 4);
 
-function fusedProgram(node: Node, at: MatchContext): { program: Program; values: Value[] } | null {
-  const { body } = attributesFor(node, operators.get(FUSED)!) as ElementwiseAttributes;
-  const values = node.inputs as Value[];
-  const dtypes = values.map((value) => at.type(value).dtype);
-  if (!dtypes.every(isLaneType)) return null;
-  const program = programOfGraph(body, dtypes);
-  return program === null ? null : { program, values };
+/** What a node computes: its fused body, or itself. */
+function bodyOf(node: Node): Pick<Graph, "inputs" | "nodes" | "outputs" | "constants"> {
+  if (operatorKey(node) === FUSED) return (attributesFor(node, operators.get(FUSED)!) as ElementwiseAttributes).body;
+  const inputs = [...new Set(node.inputs)].filter((value) => value !== null);
+  return { inputs, nodes: [node], outputs: node.outputs.filter((value) => value !== null), constants: new Map() };
 }
 
-/** Scalar constants become part of the code where that makes it better, and arguments otherwise. */
-function nodeProgram(node: Node, at: MatchContext): { program: Program; values: Value[] } | null {
-  const exponent = node.op === "Pow" ? node.inputs[1]! : null;
-  const scalars = new Map<Value, Tensor>();
-  if (exponent !== null) {
-    const constant = at.constant(exponent);
-    if (constant instanceof Tensor && constant.size === 1) scalars.set(exponent, constant);
-  }
-  const given = [...new Set(node.inputs)].filter((value): value is Value => value !== null && !scalars.has(value));
-  const values: { value: Value; dtype: LaneType }[] = [];
-  for (const value of given) {
+/** The node's program, and the values that it reads. Constant exponents become part of the code, which is better for them. */
+function programOfNode(node: Node, at: MatchContext): { program: Program; values: Value[] } | null {
+  const body = bodyOf(node);
+  const outer = operatorKey(node) === FUSED ? (node.inputs as readonly Value[]) : body.inputs;
+  const exponents = new Set(body.nodes.filter(({ op }) => op === "Pow").map(({ inputs }) => inputs[1]));
+  const scalars = new Map<Value, unknown>(body.constants);
+  const inputs: { value: Value; dtype: LaneType }[] = [];
+  const values: Value[] = [];
+  for (const [i, value] of outer.entries()) {
+    const inner = body.inputs[i]!;
+    const constant = at.constant(value);
+    if (exponents.has(inner) && constant instanceof Tensor && constant.size === 1) {
+      scalars.set(inner, constant);
+      continue;
+    }
     const { dtype } = at.type(value);
     if (!isLaneType(dtype)) return null;
-    values.push({ value, dtype });
+    inputs.push({ value: inner, dtype });
+    values.push(value);
   }
-  const program = programOfNode(node, values, scalars);
-  return program === null ? null : { program, values: given };
+  const program = programOf(body.nodes, inputs, scalars, body.outputs);
+  return program === null ? null : { program, values };
 }
 
 export const elementwiseKernel: Kernel = anyKernel(elementwise);

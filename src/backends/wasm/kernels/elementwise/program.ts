@@ -1,6 +1,6 @@
-import type { Graph, Node, Value } from "../../../../graph/index.js";
+import type { Node, Value } from "../../../../graph/index.js";
 import { attributesFor, operatorKey, operators } from "../../../../ops/index.js";
-import { Tensor } from "../../../../tensor/index.js";
+import { type DataType, Tensor } from "../../../../tensor/index.js";
 import { isLaneType, type LaneType } from "./lanes.js";
 import { RULES } from "./rules.js";
 
@@ -81,26 +81,32 @@ function addConstant(value: Value, constant: unknown, builder: ProgramBuilder, s
   return true;
 }
 
-/** The program of a single node on `inputs`, those of its inputs that are not constants of `scalars`; null when it has none. */
-export function programOfNode(
-  node: Node,
-  inputs: readonly { value: Value; dtype: LaneType }[],
-  scalars: ReadonlyMap<Value, Tensor>,
+/**
+ * The program of nodes in order: what it makes of `outputs` from `inputs` and `scalars`, constants that become part of the code.
+ * Null when one of the nodes has none.
+ */
+export function programOf(
+  nodes: readonly Node[],
+  inputs: readonly { readonly value: Value; readonly dtype: LaneType }[],
+  scalars: Iterable<readonly [Value, unknown]>,
+  outputs: readonly (Value | null)[],
 ): Program | null {
   const builder = new ProgramBuilder(inputs.map(({ dtype }) => dtype));
   const slots = new Map(inputs.map(({ value }, i) => [value, i]));
   for (const [value, constant] of scalars) if (!addConstant(value, constant, builder, slots)) return null;
-  if (!addNode(node, builder, slots)) return null;
-  return { inputs: builder.inputs, steps: builder.steps, outputs: [slots.get(node.outputs[0]!)!] };
+  for (const node of nodes) if (!addNode(node, builder, slots)) return null;
+  const results = outputs.map((output) => (output === null ? undefined : slots.get(output)));
+  if (results.includes(undefined)) return null;
+  return { inputs: builder.inputs, steps: builder.steps, outputs: results as number[] };
 }
 
-/** The program of a fused body whose inputs have these dtypes; null when one of its nodes has none. */
-export function programOfGraph(body: Graph, dtypes: readonly LaneType[]): Program | null {
-  const builder = new ProgramBuilder(dtypes);
-  const slots = new Map(body.inputs.map((input, i) => [input, i]));
-  for (const [value, constant] of body.constants) if (!addConstant(value, constant, builder, slots)) return null;
-  for (const node of body.nodes) if (!addNode(node, builder, slots)) return null;
-  const outputs = body.outputs.map((output) => slots.get(output));
-  if (outputs.includes(undefined)) return null;
-  return { inputs: builder.inputs, steps: builder.steps, outputs: outputs as number[] };
+/** True where a fused loop can hold the node, whose inputs and output have these dtypes. */
+export function isFusible(node: Node, dtypeOf: (value: Value) => DataType | undefined): boolean {
+  if (!RULES.has(operatorKey(node))) return false;
+  const values = [...new Set(node.inputs)].filter((value) => value !== null);
+  const inputs = values.map((value) => ({ value, dtype: dtypeOf(value) }));
+  return (
+    inputs.every((input): input is { value: Value; dtype: LaneType } => isLaneType(input.dtype ?? "")) &&
+    programOf([node], inputs, [], node.outputs) !== null
+  );
 }
