@@ -41,6 +41,40 @@ export function readExternal(
   return file.read(offset, length);
 }
 
+/** Files may be read so many times over by tensors that overlap. */
+const OVERLAP = 2;
+
+/** The same data, each range read once: tensors that share a range share its bytes, and overlaps cannot multiply what a file holds. */
+export function readOnce(externalData: ExternalData): ExternalData {
+  const files = new Map<string, DataFile>();
+  return (location) => {
+    const known = files.get(location);
+    if (known !== undefined) return known;
+    const file = externalData(location);
+    if (file instanceof Uint8Array) return file;
+    const ranges = new Map<string, Uint8Array>();
+    let total = 0;
+    const once: DataFile = {
+      size: file.size,
+      read(offset, length) {
+        const key = `${offset}+${length}`;
+        let bytes = ranges.get(key);
+        if (bytes !== undefined) return bytes;
+        total += length;
+        if (total > OVERLAP * file.size) {
+          const reason = `tensors overlap so much that they read '${location}' more than ${OVERLAP} times`;
+          throw new NonzeroError("unsupported", reason, { field: "external_data" });
+        }
+        bytes = file.read(offset, length);
+        ranges.set(key, bytes);
+        return bytes;
+      },
+    };
+    files.set(location, once);
+    return once;
+  };
+}
+
 const fileOver = (bytes: Uint8Array): DataFile => ({
   size: bytes.byteLength,
   read: (offset, length) => bytes.subarray(offset, offset + length),

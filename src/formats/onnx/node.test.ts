@@ -147,6 +147,29 @@ describe("external data", () => {
     expect(existsSync(join(folder, "secret"))).toBe(true);
   });
 
+  it("that tensors share is read once, and not over and over by tensors that overlap", () => {
+    const tensors = (offsets: number[]) =>
+      offsets.map((offset, i) => ({
+        name: `w${i}`,
+        dims: [1024n],
+        dataType: 1,
+        dataLocation: 1,
+        externalData: Object.entries({ location: "w.bin", offset: `${offset}` }).map(([key, value]) => ({
+          key,
+          value,
+        })),
+      }));
+    const path = join(folder, "m.onnx");
+    writeFileSync(join(folder, "w.bin"), new Uint8Array(8192));
+    const read = (offsets: number[]) => {
+      writeFileSync(path, modelBytes({ initializer: tensors(offsets) }));
+      return [...readModelFile(path).graph.constants.values()] as Tensor[];
+    };
+    const shared = read([4096, 4096, 4096, 4096, 4096, 4096]);
+    expect(new Set(shared.map(({ data }) => (data as Float32Array).buffer)).size).toBe(1);
+    expect(() => read([0, 4, 8, 12, 16])).toThrow(/'w.bin' more than 2 times/);
+  });
+
   it("that is missing is named with the model, the tensor and the field", () => {
     const path = file("none.bin");
     expect(() => readModelFile(path)).toThrowError(

@@ -1,13 +1,14 @@
 import type { Model } from "../../graph/index.js";
 import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { clampedInt, decode } from "./decode.js";
-import type { ExternalData } from "./external-data.js";
+import { type ExternalData, readOnce } from "./external-data.js";
 import { functionKey } from "./names.js";
 import {
   type FunctionProto,
   type GraphProto,
   type ModelProto,
   ModelProtoSchema,
+  type NodeProto,
   TensorProtoSchema,
 } from "./onnx_pb.js";
 import { ReadContext } from "./read-context.js";
@@ -25,7 +26,8 @@ export interface ReadOptions {
 }
 
 /**
- * Reads an ONNX file (IR versions 3 to 14, any opset in which its operators mean what they mean today). Model-local functions are inlined; tensors are views of `bytes` where
+ * Reads an ONNX file (IR versions 3 to 14, any opset in which its operators mean what they mean today). Model-local functions are inlined; doc strings, training
+ * information and annotations of quantization are left out. Tensors are views of `bytes` where
  * their alignment allows it, so `bytes` must not change afterwards (pass `ownsBytes` when it need not stay as it is, to save memory).
  * @throws NonzeroError "invalid-model", "unsupported" or "not-found" (external data), with the file and, where known, node and field.
  */
@@ -39,8 +41,8 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): Model {
       opsets,
       irVersion,
       functions: functionsOf(proto),
-      source: options,
-      dimNames: dimNamesOf(proto.graph),
+      source: { ...options, externalData: options.externalData && readOnce(options.externalData) },
+      dimNames: dimNamesOf(proto),
     });
     const graph = readGraph(proto.graph, context, { opsets, references: null, prefix: "", calls: [], depth: 0 }, null);
     return {
@@ -72,16 +74,21 @@ function functionsOf(proto: ModelProto): Map<string, FunctionProto> {
   return functions;
 }
 
-/** Names of dimensions in the main graph and its subgraphs. */
-function dimNamesOf(graph: GraphProto, names = new Set<string>()): Set<string> {
-  for (const info of [...graph.input, ...graph.output, ...graph.valueInfo]) {
-    if (info.type?.value.case !== "tensorType") continue;
-    for (const dim of info.type.value.value.shape?.dim ?? []) {
-      if (dim.value.case === "dimParam") names.add(dim.value.value);
+/** Names of dimensions in the main graph, in functions and in their subgraphs. */
+function dimNamesOf(proto: ModelProto): Set<string> {
+  const names = new Set<string>();
+  const addNodes = (nodes: readonly NodeProto[]): void => {
+    for (const node of nodes) for (const attribute of node.attribute) if (attribute.g !== undefined) add(attribute.g);
+  };
+  const add = (graph: GraphProto): void => {
+    for (const info of [...graph.input, ...graph.output, ...graph.valueInfo]) {
+      if (info.type?.value.case !== "tensorType") continue;
+      for (const { value } of info.type.value.value.shape?.dim ?? [])
+        if (value.case === "dimParam") names.add(value.value);
     }
-  }
-  for (const node of graph.node) {
-    for (const attribute of node.attribute) if (attribute.g !== undefined) dimNamesOf(attribute.g, names);
-  }
+    addNodes(graph.node);
+  };
+  if (proto.graph !== undefined) add(proto.graph);
+  for (const fn of proto.functions) addNodes(fn.node);
   return names;
 }

@@ -7,6 +7,7 @@ import {
   labelOf,
   type Node,
   type Value,
+  type ValueType,
 } from "../../graph/index.js";
 import { parseLayout, type SparseTensor } from "../../layouts/index.js";
 import { toDenseName } from "../../ops/sparse/index.js";
@@ -55,24 +56,25 @@ export function graphProto(graph: Graph, writer: GraphWriter, outer: Names | nul
   const names = new Names(graph, outer);
   const proto = create(GraphProtoSchema, {
     name: graph.name || "graph",
-    input: graph.inputs.map((value) => valueInfo(value, names)),
-    output: graph.outputs.map((value) => valueInfo(value, names)),
+    input: graph.inputs.map((value) => valueInfo(names.of(value), value.type)),
+    output: graph.outputs.map((value) => valueInfo(names.of(value), value.type)),
   });
   for (const [value, constant] of graph.constants) {
-    locate({ node: value.name }, () => addConstant(proto, names.of(value), constant, writer, names));
+    locate({ node: value.name }, () => addConstant(proto, value, constant, writer, names));
   }
   const declared = new Set<Value>([...graph.inputs, ...graph.outputs]);
   for (const node of graph.nodes) {
     proto.node.push(locate({ node: labelOf(node) }, () => nodeProto(node, writer, names)));
     for (const output of node.outputs) {
       if (output !== null && output.type !== null && !declared.has(output))
-        proto.valueInfo.push(valueInfo(output, names));
+        proto.valueInfo.push(valueInfo(names.of(output), output.type));
     }
   }
   return proto;
 }
 
-function addConstant(proto: GraphProto, name: string, constant: Constant, writer: GraphWriter, names: Names): void {
+function addConstant(proto: GraphProto, value: Value, constant: Constant, writer: GraphWriter, names: Names): void {
+  const name = names.of(value);
   if (constant instanceof Tensor || writer.sparse === "dense") {
     proto.initializer.push(tensorProto(constant, name, writer.place));
   } else if (writer.sparse === "initializer") {
@@ -89,6 +91,7 @@ function addConstant(proto: GraphProto, name: string, constant: Constant, writer
         parts.map((part) => part.name),
       ),
     );
+    proto.valueInfo.push(valueInfo(name, constant));
     need(writer, toDenseName.domain, 1);
   }
 }
@@ -174,13 +177,12 @@ function plainAttribute(name: string, attribute: PlainAttribute): AttributeProto
   }
 }
 
-function valueInfo(value: Value, names: Names): ValueInfoProto {
-  const proto = create(ValueInfoProtoSchema, { name: names.of(value) });
-  if (value.type === null) return proto;
-  const { dtype, shape } = value.type;
-  const tensor = create(TypeProto_TensorSchema, { elemType: onnxTypeOf(dtype) });
-  if (shape !== null) {
-    const dim = shape.map((size) => dimension(size, value.name));
+function valueInfo(name: string, type: ValueType | null): ValueInfoProto {
+  const proto = create(ValueInfoProtoSchema, { name });
+  if (type === null) return proto;
+  const tensor = create(TypeProto_TensorSchema, { elemType: onnxTypeOf(type.dtype) });
+  if (type.shape !== null) {
+    const dim = type.shape.map((size) => dimension(size, name));
     tensor.shape = create(TensorShapeProtoSchema, { dim });
   }
   proto.type = create(TypeProtoSchema, { value: { case: "tensorType", value: tensor } });

@@ -202,6 +202,19 @@ describe("sparse constants", () => {
     expect(constant).toEqual(sparse("csr", [1, 0]));
   });
 
+  it("that would take 2 GB as dense tensors are not written so", () => {
+    const size = 2 ** 15;
+    const parts = {
+      crow_indices: Tensor.zeros("uint32", [size + 1]),
+      col_indices: Tensor.zeros("uint16", [0]),
+      values: Tensor.zeros("float32", [0]),
+    };
+    const stored = { layout: "csr", rows: size, cols: size, dtype: "float32" as const, parts };
+    const model = modelWith(new SparseTensor([size, size], [0, 1], stored));
+    expect(() => writeModel(model, { sparse: "dense" })).toThrow(/writeModelFile/);
+    expect(writeModel(model).length).toBeLessThan(2 ** 18);
+  });
+
   it("of any kept entries survive sparse_initializer", () => {
     const arbitrary = fc.tuple(
       fc.integer({ min: 1, max: 5 }),
