@@ -23,7 +23,8 @@ export const bitmask: Layout = defineLayout({
   footprint: (mask) => ({ values: countNonzeros(mask), indexBytes: mask.rows * bitRowBytes(mask.cols) }),
   pack(kept, mask) {
     const bits = new Tensor("uint8", [mask.rows, bitRowBytes(mask.cols)], packBits(mask));
-    const values = kept.data.filter((_, i) => mask.data[i] !== 0);
+    const values = new Float32Array(countNonzeros(mask));
+    for (let i = 0, at = 0; i < mask.data.length; i++) if (mask.data[i] !== 0) values[at++] = kept.data[i]!;
     return { indices: { bitmask: bits }, shape: [values.length], values };
   },
   visit(stored, visit) {

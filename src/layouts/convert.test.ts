@@ -147,6 +147,8 @@ describe("SparseTensor", () => {
     expect(() => new SparseTensor([2, 3], [0, 0], stored)).toThrow(NonzeroError);
     expect(() => new SparseTensor([2, 3], [1, 0], stored)).toThrow(NonzeroError);
     expect(() => new SparseTensor([2, 4], [0, 1], stored)).toThrow(NonzeroError);
+    expect(() => new SparseTensor([2, -3, -1], [0, 1, 2], stored)).toThrow(NonzeroError);
+    expect(() => new SparseTensor([], [], stored)).toThrow(NonzeroError);
   });
 });
 

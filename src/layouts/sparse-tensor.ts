@@ -18,10 +18,14 @@ export class SparseTensor {
   readonly perm: readonly number[];
   readonly stored: Stored;
 
+  /** @throws NonzeroError "layout" when shape, axes and matrix do not belong together. */
   constructor(shape: readonly number[], perm: readonly number[], stored: Stored) {
     const rows = shape[perm[0] as number];
     if (perm.length !== shape.length || new Set(perm).size !== perm.length || perm.some((axis) => !(axis in shape))) {
       throw new NonzeroError("layout", `[${perm}] does not permute the axes of shape [${shape}]`);
+    }
+    if (shape.some((dim) => !Number.isInteger(dim) || dim < 0)) {
+      throw new NonzeroError("layout", `[${shape}] is not a shape`);
     }
     if (rows !== stored.rows || sizeOf(shape) !== stored.rows * stored.cols) {
       throw new NonzeroError(
