@@ -1,4 +1,5 @@
 export { magnitude } from "./magnitude.js";
+export { multiplyAddsOf } from "./multiply-adds.js";
 export { constantNodesToConstants, replaceConstants } from "./replace.js";
 export { type LayerSelection, selectLayers } from "./select-layers.js";
 export * from "./sparsify.js";

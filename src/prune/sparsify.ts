@@ -51,7 +51,7 @@ export interface Sparsified {
  * Zeros weights by magnitude and leaves them dense, as the talk's `apply_fake_sparsity` does with torch.ao.pruning: what accuracy is measured on.
  * @throws NonzeroError "invalid-argument" (pattern), "not-found" (layers), "aborted".
  */
-export const applyFakeSparsity = (model: Model, options: SparsifyOptions): Sparsified =>
+export const applyFakeSparsity = (model: Model, options: SparsifyOptions): Promise<Sparsified> =>
   forEachWeight(model, options, ({ constant, perm }, matrix, mask) => ({
     constant: fromMatrix(applyMask(matrix, mask), constant.shape, perm, constant.dtype),
     layout: "dense",
@@ -62,14 +62,14 @@ export const applyFakeSparsity = (model: Model, options: SparsifyOptions): Spars
  * `to_sparse_semi_structured`: what speed is measured on.
  * @throws as `applyFakeSparsity` does.
  */
-export const applySparse = (model: Model, options: ApplySparseOptions): Sparsified =>
+export const applySparse = (model: Model, options: ApplySparseOptions): Promise<Sparsified> =>
   forEachWeight(model, options, (weight, matrix, mask, pattern) => pack(weight, matrix, mask, pattern, options.values));
 
 /**
  * Stores weights that already have zeros in the layout that takes the fewest bytes; what is not sparse enough for any stays dense.
  * A weight whose zeros were chosen elsewhere (another tool's pruned ONNX file) comes in this way.
  */
-export const toSparseModel = (model: Model, options: Omit<ApplySparseOptions, "pattern"> = {}): Sparsified =>
+export const toSparseModel = (model: Model, options: Omit<ApplySparseOptions, "pattern"> = {}): Promise<Sparsified> =>
   forEachWeight(model, { ...options, pattern: "dense" }, (weight, matrix) =>
     pack(weight, matrix, maskOf(matrix), undefined, options.values),
   );
@@ -94,11 +94,11 @@ function pack(
   return { constant: new SparseTensor(shape, weight.perm, stored), layout: layout.text };
 }
 
-function forEachWeight(
+async function forEachWeight(
   original: Model,
   options: SparsifyOptions,
   change: (weight: Weight, matrix: Matrix, mask: Mask, pattern: Pattern) => Packed,
-): Sparsified {
+): Promise<Sparsified> {
   const pattern = typeof options.pattern === "string" ? parsePattern(options.pattern) : options.pattern;
   const model = constantNodesToConstants(original);
   const chosen = selectLayers(model, options);
@@ -107,6 +107,7 @@ function forEachWeight(
   const replaced = new Map<Value, Constant>();
   const weights: SparsifiedWeight[] = [];
   for (const weight of chosen) {
+    await new Promise((resolve) => setTimeout(resolve)); // lets progress be drawn, and the signal arrive
     if (options.signal?.aborted) throw new NonzeroError("aborted", "pruning was stopped; nothing was changed");
     const { constant, layout, sparsity } = locate({ node: weight.nodes[0], field: weight.name }, () => {
       const dense = weight.constant instanceof Tensor ? weight.constant : weight.constant.toDense();

@@ -17,7 +17,8 @@ export interface Weight {
   readonly perm: readonly number[];
   readonly rows: number;
   readonly cols: number;
-  /** Names of the nodes that read it, subgraphs included. */
+  /** The nodes that read it, subgraphs included, and their names. */
+  readonly readers: readonly Node[];
   readonly nodes: readonly string[];
   /** Their operators, each once. */
   readonly operators: readonly string[];
@@ -70,6 +71,7 @@ function weightOf(value: Value, constant: Constant, uses: readonly Use[]): Weigh
     perm: first.perm,
     rows,
     cols: rows === 0 ? 0 : size / rows,
+    readers: uses.map(({ node }) => node),
     nodes: uses.map(({ node }) => labelOf(node)),
     operators: [...new Set(uses.map(({ node }) => node.op))],
     tied: uses.some((use) => use.kind !== first.kind || use.perm.join() !== first.perm.join()),

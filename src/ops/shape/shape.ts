@@ -1,5 +1,5 @@
 import { Tensor } from "../../tensor/index.js";
-import { need } from "../infer.js";
+import { isConcrete, need } from "../infer.js";
 import type { Operator } from "../operator.js";
 import { unknownDim } from "./dims.js";
 
@@ -20,6 +20,12 @@ export const shape: Operator<ShapeAttributes> = {
   infer(inputs, a) {
     const x = need(inputs, 0).type.shape;
     return [{ dtype: "int64", shape: [x === null ? unknownDim() : x.slice(a.start, a.end).length] }];
+  },
+  fromTypes(inputs, a) {
+    const x = need(inputs, 0).type.shape;
+    if (!isConcrete(x)) return null;
+    const dims = x.slice(a.start, a.end);
+    return [Tensor.from("int64", [dims.length], dims)];
   },
   evaluate(inputs, a) {
     const dims = need(inputs, 0).shape.slice(a.start, a.end);

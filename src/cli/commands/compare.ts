@@ -1,0 +1,113 @@
+import type { Command } from "commander";
+import { readModelFile } from "../../formats/onnx/node.js";
+import { type DeviceName, Runner } from "../../runtime/index.js";
+import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { wholeNumber } from "../arguments.js";
+import { EXIT } from "../exit.js";
+import { feedsFor } from "../inputs.js";
+import { table } from "../output.js";
+import { deviceOption, withInputs } from "./run.js";
+
+interface Options {
+  readonly input: string[];
+  readonly dim: string[];
+  readonly device: DeviceName;
+  readonly threads?: number;
+  readonly tolerance?: number;
+  readonly json?: boolean;
+}
+
+export function addCompare(program: Command): void {
+  withInputs(
+    program
+      .command("compare")
+      .description("run two models on the same inputs and say how far their outputs are apart")
+      .argument("<a>", "an ONNX file")
+      .argument("<b>", "another, with the same inputs"),
+  )
+    .addOption(deviceOption())
+    .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
+    .option(
+      "--tolerance <relative>",
+      "exit with 1 if an output differs by more than this share of its largest value",
+      Number,
+    )
+    .option("--json", "print JSON")
+    .action((a: string, b: string, options: Options) => compare(a, b, options));
+}
+
+/** How far two tensors are apart. */
+export interface Difference {
+  /** Largest |a - b|. */
+  readonly absolute: number;
+  /** That, over the largest |a|. */
+  readonly relative: number;
+  /** Cosine of the angle between them as vectors; 1 for two zeros. */
+  readonly cosine: number;
+}
+
+function compare(fileA: string, fileB: string, options: Options): void {
+  const threads = options.threads ? { threads: options.threads } : {};
+  const a = new Runner(readModelFile(fileA), { device: options.device, ...threads });
+  const b = new Runner(readModelFile(fileB), { device: options.device, ...threads });
+  const feeds = feedsFor(a.inputs, options);
+  const [left, right] = [a.run(feeds), b.run(feeds)];
+  const results = Object.entries(left).map(([name, tensor]) => {
+    const other = right[name];
+    if (other === undefined) throw new NonzeroError("not-found", `there is no output '${name}'`, { file: fileB });
+    return { name, dtype: tensor.dtype, shape: tensor.shape, ...difference(name, tensor, other) };
+  });
+  a.release();
+  b.release();
+  if (options.json)
+    console.log(JSON.stringify({ a: fileA, b: fileB, device: options.device, outputs: results }, null, 2));
+  else {
+    const columns = [
+      { title: "output" },
+      { title: "shape" },
+      { title: "largest difference", align: "right" as const },
+      { title: "relative", align: "right" as const },
+      { title: "cosine", align: "right" as const },
+    ];
+    console.log(
+      table(
+        columns,
+        results.map((r) => [
+          r.name,
+          r.shape.join("×"),
+          r.absolute.toExponential(2),
+          r.relative.toExponential(2),
+          r.cosine.toFixed(6),
+        ]),
+      ),
+    );
+  }
+  const { tolerance } = options;
+  if (tolerance !== undefined && results.some(({ relative }) => !(relative <= tolerance)))
+    process.exitCode = EXIT.failed;
+}
+
+/** @throws NonzeroError "shape" when dtype or shape differ. */
+export function difference(name: string, a: Tensor, b: Tensor): Difference {
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) {
+    throw new NonzeroError("shape", `${a.dtype}[${a.shape}] in one, ${b.dtype}[${b.shape}] in the other`, {
+      field: name,
+    });
+  }
+  const [x, y] = [a.numbers(), b.numbers()];
+  let [absolute, largest, dot, xx, yy] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const [p, q] = [x[i]!, y[i]!];
+    const apart = p === q || (Number.isNaN(p) && Number.isNaN(q)) ? 0 : Math.abs(p - q);
+    absolute = apart > absolute || Number.isNaN(apart) ? apart : absolute;
+    largest = Math.max(largest, Math.abs(p));
+    dot += p * q;
+    xx += p * p;
+    yy += q * q;
+  }
+  return {
+    absolute,
+    relative: absolute === 0 ? 0 : absolute / largest,
+    cosine: xx === 0 && yy === 0 ? 1 : dot / Math.sqrt(xx * yy),
+  };
+}

@@ -1,0 +1,142 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { readModelFile } from "../../formats/onnx/node.js";
+import { DEVICES, type DeviceName, Runner } from "../../runtime/index.js";
+import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { collect, wholeNumber } from "../arguments.js";
+import { feedsFor } from "../inputs.js";
+import { writeNpy } from "../npy.js";
+import { milliseconds, table } from "../output.js";
+
+interface Options {
+  readonly input: string[];
+  readonly dim: string[];
+  readonly device: DeviceName;
+  readonly threads?: number;
+  readonly output?: string;
+  readonly plan?: boolean;
+  readonly json?: boolean;
+}
+
+/** The options that say what a model is run on; `run`, `compare` and `bench` share them. */
+export function withInputs(command: Command): Command {
+  return command
+    .option(
+      "--input <name=source>",
+      "NAME=FILE.npy or NAME=random:SEED; random:SEED for all the rest (repeatable)",
+      collect,
+      [],
+    )
+    .option(
+      "--dim <name=size>",
+      "size of a named dimension of random inputs (repeatable; 1 where not given)",
+      collect,
+      [],
+    );
+}
+
+export const deviceOption = (): Option =>
+  new Option("--device <device>", "where to run").choices([...DEVICES]).default("wasm");
+
+export function addRun(program: Command): void {
+  withInputs(
+    program.command("run").description("run a model once and print what comes out").argument("<model>", "an ONNX file"),
+  )
+    .addOption(deviceOption())
+    .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
+    .option("--output <directory>", "write each output there as NAME.npy")
+    .option("--plan", "print which kernel runs each step")
+    .option("--json", "print JSON")
+    .action((file: string, options: Options) => run(file, options));
+}
+
+function run(file: string, options: Options): void {
+  const runner = new Runner(readModelFile(file), {
+    device: options.device,
+    ...(options.threads ? { threads: options.threads } : {}),
+  });
+  const feeds = feedsFor(runner.inputs, options);
+  if (options.output !== undefined) makeFolder(options.output);
+  const start = performance.now();
+  const outputs = runner.run(feeds);
+  const elapsed = performance.now() - start;
+  const plan = options.plan ? runner.describe(feeds) : [];
+  const results = Object.entries(outputs).map(([name, tensor]) => ({ name, ...summary(tensor) }));
+  if (options.output !== undefined) {
+    for (const [name, tensor] of Object.entries(outputs))
+      writeNpy(join(options.output, `${name.replace(/[^\w.-]+/g, "_")}.npy`), tensor);
+  }
+  if (options.json) {
+    console.log(
+      JSON.stringify(
+        {
+          model: file,
+          device: options.device,
+          threads: runner.threads,
+          milliseconds: elapsed,
+          outputs: results,
+          ...(options.plan ? { plan } : {}),
+        },
+        null,
+        2,
+      ),
+    );
+  } else {
+    if (options.plan)
+      console.log(
+        `${table(
+          [{ title: "operator" }, { title: "node" }, { title: "kernel" }],
+          plan.map((s) => [s.op, s.name, s.kernel]),
+        )}\n`,
+      );
+    const columns = [
+      { title: "output" },
+      { title: "dtype" },
+      { title: "shape" },
+      { title: "min" },
+      { title: "max" },
+      { title: "mean" },
+      { title: "first" },
+    ];
+    console.log(
+      table(
+        columns,
+        results.map((r) => [r.name, r.dtype, r.shape.join("×"), r.min, r.max, r.mean, r.first.join(" ")]),
+      ),
+    );
+    console.log(
+      `\nfirst run on ${options.device}, ${runner.threads} thread${runner.threads === 1 ? "" : "s"}, kernels generated in it: ${milliseconds(elapsed)}`,
+    );
+  }
+  runner.release();
+}
+
+function summary(tensor: Tensor) {
+  const { dtype, shape } = tensor;
+  if (dtype === "string") return { dtype, shape, min: "", max: "", mean: "", first: tensor.strings().slice(0, 4) };
+  const values = tensor.numbers();
+  let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  const text = (x: number): string => (values.length === 0 ? "-" : String(Number(x.toPrecision(5))));
+  return {
+    dtype,
+    shape,
+    min: text(min),
+    max: text(max),
+    mean: text(sum / values.length),
+    first: Array.from(values.slice(0, 4), text),
+  };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw new NonzeroError("io", (cause as Error).message, { file: path }, { cause });
+  }
+}

@@ -1,0 +1,41 @@
+import { type ErrorCode, NonzeroError } from "../tensor/index.js";
+
+/** What the command's exit code says. */
+export const EXIT = {
+  ok: 0,
+  /** It ran, and what it was asked to check does not hold. */
+  failed: 1,
+  /** The command line makes no sense. */
+  usage: 2,
+  /** A model or another input is missing, malformed or does not fit. */
+  input: 3,
+  /** Valid, but not something that Nonzero does. */
+  unsupported: 4,
+  /** Reading or writing failed: permissions, a full disk, memory. */
+  io: 5,
+  /** Stopped by Ctrl-C. */
+  aborted: 130,
+} as const;
+
+const BY_CODE: Readonly<Record<ErrorCode, number>> = {
+  "invalid-model": EXIT.input,
+  shape: EXIT.input,
+  layout: EXIT.input,
+  "not-found": EXIT.input,
+  "invalid-argument": EXIT.usage,
+  unsupported: EXIT.unsupported,
+  io: EXIT.io,
+  aborted: EXIT.aborted,
+};
+
+/** Prints an error as a person wants it, and gives the exit code. Errors that are not ours keep their stack: they are bugs. */
+export function report(error: unknown, json: boolean): number {
+  if (error instanceof NonzeroError) {
+    const { code, message, reason, place } = error;
+    if (json) console.log(JSON.stringify({ error: { code, reason, ...place } }));
+    console.error(`nonzero: ${message}`);
+    return BY_CODE[code];
+  }
+  console.error(error instanceof Error ? error.stack : error);
+  return 70;
+}
