@@ -1,3 +1,4 @@
-import type { Kernel } from "../../kernel.js";
+import { anyKernel, type Kernel } from "../../kernel.js";
+import { panelConv } from "./panel-conv.js";
 
-export const convKernels: readonly Kernel[] = [];
+export const convKernels: readonly Kernel[] = [anyKernel(panelConv)];

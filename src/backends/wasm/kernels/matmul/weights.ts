@@ -76,7 +76,7 @@ export function denseRows(weight: Tensor, perm: readonly number[], [begin, end]:
     for (let k = 0; k < cols; k++) for (let m = begin; m < end; m++) out[(m - begin) * cols + k] = from[k * rows + m]!;
     return out;
   }
-  return toMatrix(weight, perm).data.subarray(begin * cols, end * cols);
+  return toMatrix(weight, perm).data.slice(begin * cols, end * cols);
 }
 
 export const isSparse = (weight: Constant): weight is SparseTensor => weight instanceof SparseTensor;

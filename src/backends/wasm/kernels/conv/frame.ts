@@ -1,0 +1,135 @@
+import { type Func, i32, type Local, v128 } from "../../asm/index.js";
+import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
+import type { ConvSpec } from "./spec.js";
+
+/**
+ * An image [channels, height, width] as the taps of a window want it: padded, and with columns s, s + stride, … of each row next to
+ * each other, so that a tap's inputs of neighbouring outputs are neighbours whatever the stride. Element (c, phase, r, q) is padded
+ * pixel (r, q · stride + phase); strides in bytes.
+ */
+export interface Frame {
+  readonly image: Argument;
+  readonly plane: number;
+  readonly phase: number;
+  readonly row: number;
+  /** Whether reading a vector that begins inside and ends up to 12 bytes beyond the end is safe. */
+  readonly slack: boolean;
+}
+
+/** Room that a scratch frame has beyond its end. */
+const SLACK = 64;
+
+interface Geometry {
+  readonly rows: number;
+  /** Columns of a phase. */
+  readonly columns: number;
+  readonly phases: number;
+}
+
+function geometryOf({ output, strides, kernel, dilations }: ConvSpec): Geometry {
+  const span = (axis: 0 | 1): number => (kernel[axis] - 1) * dilations[axis] + 1;
+  const wide = (output[1] - 1) * strides[1] + span(1);
+  return {
+    rows: (output[0] - 1) * strides[0] + span(0),
+    columns: Math.ceil(wide / strides[1]),
+    phases: Math.min(strides[1], span(1)),
+  };
+}
+
+/** The frame of image number `index` of x: x itself where it is one already, else scratch memory that the launch added here fills. */
+export function frameOf(spec: ConvSpec, x: Buffer, index: number, to: Lowering): Frame {
+  const { channels, input, strides, pads } = spec;
+  const [height, width] = input;
+  const geometry = geometryOf(spec);
+  const { rows, columns, phases } = geometry;
+  const from = { buffer: x, offset: 4 * index * channels * height * width };
+  const fits = rows <= height && columns <= width;
+  if (strides[1] === 1 && pads[0] === 0 && pads[1] === 0 && fits) {
+    return { image: from, plane: 4 * height * width, phase: 0, row: 4 * width, slack: false };
+  }
+  const phase = 4 * rows * columns;
+  const plane = phases * phase;
+  const image = to.scratch(channels * plane + SLACK);
+  to.launch(
+    framer(strides[1]),
+    [from, image, 4 * height * width, height, width, rows, columns, phases, pads[0], pads[1]],
+    channels,
+  );
+  return { image, plane, phase, row: 4 * columns, slack: true };
+}
+
+type I = Local<"i32">;
+
+/** Arguments: x, frame, bytes of a plane of x, height, width, frame rows, columns, phases, padding above and left. Chunk: a channel. */
+const framer = (stride: number): KernelCode => ({
+  key: `conv/frame/${stride}`,
+  build: () =>
+    kernelFunction(10, (f, chunk, args) => {
+      const [x, frame, plane, height, width, rows, columns, phases, top, left] = args as [I, I, I, I, I, I, I, I, I, I];
+      f.increment(x, i32.mul(chunk, plane));
+      const rowBytes = f.local("i32", i32.shl(columns, 2));
+      const to = f.local("i32", i32.add(frame, i32.mul(chunk, i32.mul(phases, i32.mul(rows, rowBytes)))));
+      f.for(0, phases, 1, (phase) => {
+        // Columns [begin, end) of the phase are inside the image.
+        const shift = f.local("i32", i32.sub(left, phase));
+        const begin = f.local("i32", i32.div_s(i32.add(shift, stride - 1), stride));
+        f.if(i32.le_s(shift, 0), () => f.set(begin, 0));
+        const end = f.local("i32", i32.add(i32.sub(width, 1), shift));
+        f.if(
+          i32.lt_s(end, 0),
+          () => f.set(end, 0),
+          () => f.set(end, i32.add(i32.div_s(end, stride), 1)),
+        );
+        f.set(end, i32.min_s(end, columns));
+        f.set(begin, i32.min_s(begin, end));
+        const first = f.local("i32", i32.shl(i32.sub(i32.mul(begin, stride), shift), 2));
+        f.for(0, rows, 1, (r) => {
+          const source = f.local("i32", i32.sub(r, top));
+          f.if(
+            i32.lt_u(source, height),
+            () => {
+              f.set(source, i32.add(i32.add(x, first), i32.shl(i32.mul(source, width), 2)));
+              zeros(f, to, begin);
+              copyEvery(f, stride, to, source, i32.sub(end, begin));
+              zeros(f, to, i32.sub(columns, end));
+            },
+            () => zeros(f, to, columns),
+          );
+          f.free(source);
+        });
+        f.free(shift, begin, end, first);
+      });
+    }),
+});
+
+/** Writes `count` zeros at `to` and moves it on. */
+function zeros(f: Func, to: I, count: I | ReturnType<typeof i32.sub>): void {
+  const end = f.local("i32", i32.add(to, i32.shl(count, 2)));
+  f.while(i32.lt_u(to, end), () => {
+    f.storeI32(to, 0);
+    f.increment(to, 4);
+  });
+  f.free(end);
+}
+
+/** Copies `count` floats, every `stride`-th of those at `from`, to `to` and moves both on. */
+function copyEvery(f: Func, stride: number, to: I, from: I, count: ReturnType<typeof i32.sub>): void {
+  const rest = f.local("i32", count);
+  f.while(i32.ge_s(rest, 4), () => {
+    const lanes = [1, 2, 3].reduce(
+      (v, lane) => v128.load32_lane(from, v, lane, 4 * lane * stride),
+      v128.load32_zero(from),
+    );
+    f.storeV128(to, stride === 1 ? v128.load(from) : lanes);
+    f.increment(to, 16);
+    f.increment(from, 16 * stride);
+    f.increment(rest, -4);
+  });
+  f.while(rest, () => {
+    f.storeI32(to, i32.load(from));
+    f.increment(to, 4);
+    f.increment(from, 4 * stride);
+    f.increment(rest, -1);
+  });
+  f.free(rest);
+}
