@@ -1,4 +1,5 @@
 import * as ort from "onnxruntime-node";
+import { expect, test } from "vitest";
 import { writeModel } from "../../src/formats/onnx/index.js";
 import { type AttributeLike, GraphBuilder, type Model, type NodeOptions } from "../../src/graph/index.js";
 import { Attributes, evaluateNode, operatorKey, operators } from "../../src/ops/index.js";
@@ -100,3 +101,13 @@ export function difference(actual: readonly Tensor[], expected: readonly Tensor[
 /** Both answers to a case, compared. */
 export const disagreement = async (c: Case, tolerance = 1e-5): Promise<string | null> =>
   difference(runReference(c), await runOnnxruntime(c), tolerance);
+
+/**
+ * One vitest test a case: the reference evaluation agrees with onnxruntime. onnxruntime computes in float32: the tolerance is
+ * for sums of up to 80 terms of magnitude 1, each rounded to 2^-24 as a product and as a sum.
+ */
+export function testAgainstOnnxruntime(cases: Readonly<Record<string, Case>>, tolerance = 80 * 2 * 2 ** -24): void {
+  test.each(Object.entries(cases))("%s agrees with onnxruntime", async (_, c) => {
+    expect(await disagreement(c, tolerance)).toBeNull();
+  });
+}

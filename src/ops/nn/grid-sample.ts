@@ -33,7 +33,8 @@ function axisTaps(t: number, size: number, a: GridSampleAttributes, index: Int32
   let x = Math.fround(a.alignCorners ? ((t + 1) / 2) * (size - 1) : ((t + 1) * size - 1) / 2);
   if (a.mode === "nearest") x = roundHalfEven(x);
   if (x < low || x > high) {
-    if (a.paddingMode === "border") x = Math.min(Math.max(x, 0), size - 1);
+    // Cubic taps are clamped one by one, from where they are (PyTorch, onnxruntime).
+    if (a.paddingMode === "border" && a.mode !== "cubic") x = Math.min(Math.max(x, 0), size - 1);
     else if (a.paddingMode === "reflection") x = reflect(x, low, high);
   }
   const count = index.length;

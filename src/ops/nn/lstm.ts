@@ -9,7 +9,8 @@ export interface LstmAttributes extends RecurrentAttributes {
 
 /**
  * ONNX LSTM with gates in the order i, o, f, c and peepholes P in the order i, o, f:
- * c = f ⊙ c + i ⊙ g(…), h = o ⊙ h(c). Outputs Y, Y_h, Y_c.
+ * c = f ⊙ c + i ⊙ g(…), h = o ⊙ h(c). clip bounds the inputs of the gates and of g, not of h(c), as in onnxruntime.
+ * Outputs Y, Y_h, Y_c.
  */
 export const lstm: Operator<LstmAttributes> = {
   name: "LSTM",
@@ -41,7 +42,7 @@ export const lstm: Operator<LstmAttributes> = {
         const after = forget * before + input * g(clipped(sum(3), a.clip));
         const output = f(clipped(sum(1) + peep(1, j, after), a.clip));
         cs[j] = after;
-        hs[j] = output * h(clipped(after, a.clip));
+        hs[j] = output * h(after);
       }
     });
   },
