@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, fromBinary, type Message, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 
 /** Draws an integer in [0, below). */
@@ -81,12 +81,12 @@ function spotOf(message: Fields, field: DescField): Spot {
 
 function mutateSpot({ field, get, set }: Spot, spots: readonly Spot[], names: readonly string[], draw: Draw): void {
   const value = get();
-  if (Array.isArray(value)) mutateList(value, names, draw);
+  if (Array.isArray(value)) mutateList(field, value, names, draw);
   else if (field.fieldKind === "message") set(donor(field.message, spots, draw));
-  else if (value !== undefined) set(mutateScalar(value, names, draw));
+  else if (value !== undefined) set(mutateScalar(field, value, names, draw));
 }
 
-function mutateList(list: unknown[], names: readonly string[], draw: Draw): void {
+function mutateList(field: DescField, list: unknown[], names: readonly string[], draw: Draw): void {
   const at = draw(list.length + 1);
   switch (draw(5)) {
     case 0:
@@ -103,7 +103,7 @@ function mutateList(list: unknown[], names: readonly string[], draw: Draw): void
       list.push(...list);
       break;
     default:
-      if (at < list.length && !isMessage(list[at])) list[at] = mutateScalar(list[at], names, draw);
+      if (at < list.length && !isMessage(list[at])) list[at] = mutateScalar(field, list[at], names, draw);
   }
 }
 
@@ -119,8 +119,11 @@ function donor(schema: DescMessage, spots: readonly Spot[], draw: Draw): unknown
 const isMessage = (value: unknown): value is Message =>
   typeof value === "object" && value !== null && "$typeName" in value;
 
-function mutateScalar(value: unknown, names: readonly string[], draw: Draw): unknown {
-  if (typeof value === "bigint") return BIGS[draw(BIGS.length)];
+function mutateScalar(field: DescField, value: unknown, names: readonly string[], draw: Draw): unknown {
+  if (typeof value === "bigint") {
+    const big = BIGS[draw(BIGS.length)]!;
+    return field.scalar === ScalarType.UINT64 ? BigInt.asUintN(64, big) : big;
+  }
   if (typeof value === "string") return names[draw(names.length)];
   if (value instanceof Uint8Array) return mutateBytes(value.length > 0 ? value : new Uint8Array(4), draw);
   return NUMBERS[draw(NUMBERS.length)];
