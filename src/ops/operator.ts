@@ -42,6 +42,8 @@ export interface Operator<A = any> {
   infer(inputs: readonly (Operand | null)[], a: A, context: InferContext): readonly ValueType[];
   /** The meaning: short loops that a reader believes at sight. Kernels are tested against this; devices without a kernel run it. */
   evaluate(inputs: readonly (Tensor | null)[], a: A, context: EvaluateContext): readonly Tensor[];
+  /** Results that follow from the inputs' types alone (Shape, Size), where those are concrete; else null. */
+  fromTypes?(inputs: readonly (Operand | null)[], a: A): readonly Tensor[] | null;
   /** Input indices whose values (not only types) `infer` needs: Reshape's shape, Slice's starts, … */
   readonly shapeInputs?: readonly number[];
   /** False for operators whose result differs from run to run (RandomNormal, …), which are not folded. */

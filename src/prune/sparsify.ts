@@ -90,7 +90,7 @@ function pack(
   const { shape, dtype } = weight.constant;
   if (layout === null)
     return { constant: fromMatrix(applyMask(matrix, mask), shape, weight.perm, dtype), layout: "dense" };
-  const stored = { ...layout.encode(matrix, mask, { values }), dtype };
+  const stored = layout.encode(matrix, mask, { values, dtype });
   return { constant: new SparseTensor(shape, weight.perm, stored), layout: layout.text };
 }
 

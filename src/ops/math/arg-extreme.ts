@@ -7,7 +7,7 @@ import { isNumeric } from "./dtypes.js";
 
 type Ordered = number | bigint;
 
-interface ArgAttributes {
+export interface ArgAttributes {
   readonly axis: number;
   readonly keepDims: boolean;
   readonly selectLastIndex: boolean;

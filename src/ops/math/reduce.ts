@@ -20,7 +20,7 @@ export interface ReduceRule {
   readonly accepts?: (dtype: DataType) => boolean;
 }
 
-interface ReduceAttributes {
+export interface ReduceAttributes {
   /** Null where the axes are input 1, or all. */
   readonly axes: readonly number[] | null;
   readonly axesAreInput: boolean;

@@ -1,0 +1,19 @@
+/**
+ * Nonzero's front door: run ONNX models, sparse ones by their nonzeros, with onnxruntime's API. In Node this is `node.ts`; pages get it bare.
+ * The rest is in subpaths: `nonzero/prune`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
+ */
+export {
+  DEVICES,
+  type DeviceName,
+  EXECUTION_PROVIDER,
+  env,
+  InferenceSession,
+  loadModel,
+  type NonzeroExecutionProvider,
+  nonzeroBackend,
+  registerNonzero,
+  Runner,
+  type RunnerOptions,
+  Tensor,
+} from "./runtime/index.js";
+export { type ErrorCode, NonzeroError } from "./tensor/index.js";
