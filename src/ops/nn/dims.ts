@@ -3,8 +3,19 @@ import { NonzeroError } from "../../tensor/index.js";
 
 /** Arithmetic on dimensions: on numbers the number, on names a text of the expression, the same text for the same expression. */
 
-/** A name as an operand of a larger expression. */
-const operand = (name: string): string => (/^[\w.]+$|^\w+\([^()]*\)$/.test(name) ? name : `(${name})`);
+/** A name as an operand of a larger expression: in parentheses unless it is one word or one call. */
+const operand = (name: string): string => (isAtom(name) ? name : `(${name})`);
+
+function isAtom(name: string): boolean {
+  if (/^[\w.#]+$/.test(name)) return true;
+  if (!/^\w*\(.*\)$/.test(name)) return false;
+  let depth = 0;
+  for (let i = 0; i < name.length - 1; i++) {
+    if (name[i] === "(") depth++;
+    else if (name[i] === ")" && --depth === 0) return false; // the first parenthesis closes before the end: f(a)+g(b)
+  }
+  return true;
+}
 
 /** dim + constant. */
 export function addDim(dim: Dim, constant: number): Dim {

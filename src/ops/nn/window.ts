@@ -135,12 +135,11 @@ export function windowDims(a: WindowAttributes, input: readonly Dim[], kernel: r
     }
     if (a.autoPad === "SAME_UPPER" || a.autoPad === "SAME_LOWER") return quotientDim(size, stride, "ceil");
     if (typeof taps === "string") return unknownDim(`window(${size},${taps})`);
-    const room = addDim(size, begin + end - spanOf(taps, dilations[axis]!));
-    if (!a.ceilMode || stride === 1) {
-      return stride === 1
-        ? addDim(size, begin + end - spanOf(taps, dilations[axis]!) + 1)
-        : addDim(quotientDim(room, stride, "floor"), 1);
-    }
+    const span = spanOf(taps, dilations[axis]!);
+    const room = addDim(size, begin + end - span);
+    // With stride 1 nothing is rounded, and no window starts in an end padding that is shorter than it.
+    if (stride === 1 && (!a.ceilMode || end < span)) return addDim(size, begin + end - span + 1);
+    if (!a.ceilMode) return addDim(quotientDim(room, stride, "floor"), 1);
     const last = quotientDim(addDim(size, begin - 1), stride, "floor");
     return `min(${quotientDim(room, stride, "ceil")},${last})+1`;
   });
