@@ -24,6 +24,8 @@ export interface GroupQueryAttentionAttributes {
   readonly smoothSoftmax: boolean;
   /** What the fourth output holds: scores before (1) or after (2) softmax. */
   readonly scoreOutput: number;
+  /** The node has the fourth output, which is as large as heads × queries × keys. */
+  readonly wantsScores: boolean;
 }
 
 function attributes(node: Attributes): GroupQueryAttentionAttributes {
@@ -50,6 +52,7 @@ function attributes(node: Attributes): GroupQueryAttentionAttributes {
     window: window > 0 ? window : null,
     smoothSoftmax: node.flag("smooth_softmax"),
     scoreOutput: node.int("qk_output", 0),
+    wantsScores: node.node.outputs[3] != null,
   };
 }
 
@@ -195,7 +198,7 @@ export const groupQueryAttention: Operator<GroupQueryAttentionAttributes> = {
     const values = presentOf(pastValue, v, shape, rows, starts);
     const biases: AttentionBias[] = inputs[10] == null ? [] : [maskBias(inputs[10], [batch, heads, rows, length])];
     const y = numbersFor(query.dtype, batch * rows * heads * size);
-    const scores = numbersFor(query.dtype, batch * heads * rows * length);
+    const scores = a.wantsScores ? numbersFor(query.dtype, batch * heads * rows * length) : null;
     const strides = headsFirst(kvHeads, length, size);
     attend(
       {
@@ -227,11 +230,12 @@ export const groupQueryAttention: Operator<GroupQueryAttentionAttributes> = {
       scores,
       a.scoreOutput === 1 ? "biased" : "probabilities",
     );
-    return [
+    const outputs = [
       Tensor.from(query.dtype, [batch, rows, heads * size], y),
       Tensor.from(query.dtype, shape, keys),
       Tensor.from(query.dtype, shape, values),
-      Tensor.from(query.dtype, [batch, heads, rows, length], scores),
     ];
+    if (scores !== null) outputs.push(Tensor.from(query.dtype, [batch, heads, rows, length], scores));
+    return outputs;
   },
 };

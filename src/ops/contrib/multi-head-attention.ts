@@ -13,6 +13,8 @@ export interface MultiHeadAttentionAttributes {
   readonly scale: number | null;
   readonly maskFilterValue: number;
   readonly unidirectional: boolean;
+  /** The node has the fourth output, which is as large as heads × queries × keys. */
+  readonly wantsScores: boolean;
 }
 
 /** Part `part` of an input [batch, rows, heads, parts, size] as [batch, rows, heads · size]. */
@@ -115,6 +117,7 @@ export const multiHeadAttention: Operator<MultiHeadAttentionAttributes> = {
       scale: scale === 0 ? null : scale,
       maskFilterValue: node.float("mask_filter_value", -10000),
       unidirectional: node.flag("unidirectional"),
+      wantsScores: node.node.outputs[3] != null,
     };
   },
   infer,
@@ -140,7 +143,7 @@ export const multiHeadAttention: Operator<MultiHeadAttentionAttributes> = {
     if (inputs[4] != null) biases.push(paddingBias(inputs[4], batch, queries, keys, a.maskFilterValue));
     if (inputs[5] != null) biases.push(maskBias(inputs[5], [batch, heads, queries, keys]));
     const y = numbersFor(query.dtype, batch * queries * heads * valueSize);
-    const scores = numbersFor(query.dtype, batch * heads * queries * keys);
+    const scores = a.wantsScores ? numbersFor(query.dtype, batch * heads * queries * keys) : null;
     attend(
       {
         batch,
@@ -167,11 +170,8 @@ export const multiHeadAttention: Operator<MultiHeadAttentionAttributes> = {
       scores,
       "probabilities",
     );
-    return [
-      Tensor.from(query.dtype, [batch, queries, heads * valueSize], y),
-      k,
-      v,
-      Tensor.from(query.dtype, [batch, heads, queries, keys], scores),
-    ];
+    const outputs = [Tensor.from(query.dtype, [batch, queries, heads * valueSize], y), k, v];
+    if (scores !== null) outputs.push(Tensor.from(query.dtype, [batch, heads, queries, keys], scores));
+    return outputs;
   },
 };

@@ -16,6 +16,8 @@ export interface AttentionAttributes {
   readonly scale: number | null;
   readonly softcap: number;
   readonly scoreStage: ScoreStage;
+  /** The node has the fourth output, which is as large as heads × queries × keys. */
+  readonly wantsScores: boolean;
   /** Keys seen before and after a query's own position (opset 25); null for all. */
   readonly windowLeft: number | null;
   readonly windowRight: number | null;
@@ -70,7 +72,7 @@ function keyRange(
  * ONNX Attention (opset 23 on): scaled dot-product attention of Q [batch, heads, queries, size] (or [batch, queries,
  * heads·size]) over K and V, which may have fewer heads and come after past_key and past_value. Outputs Y in Q's form,
  * present_key and present_value [batch, kv heads, past + keys, size], and the scores of one stage.
- * A query whose keys are all masked gives zeros.
+ * A query whose keys are all masked gives zeros. Softmax is computed in double, whatever softmax_precision asks for.
  */
 export const attention: Operator<AttentionAttributes> = {
   name: "Attention",
@@ -89,6 +91,7 @@ export const attention: Operator<AttentionAttributes> = {
       scale: node.optional("scale", "float") ?? null,
       softcap: node.float("softcap", 0),
       scoreStage: stage as ScoreStage,
+      wantsScores: node.node.outputs[3] != null,
       windowLeft: bound("left_window_size"),
       windowRight: bound("right_window_size"),
     };
@@ -113,7 +116,7 @@ export const attention: Operator<AttentionAttributes> = {
     const biases: AttentionBias[] = inputs[3] == null ? [] : [maskBias(inputs[3], [batch, heads, queries, keys])];
     const valid = inputs[6]?.numbers() ?? null;
     const y = numbersFor(Q.dtype, batch * heads * queries * valueSize);
-    const scores = numbersFor(Q.dtype, batch * heads * queries * keys);
+    const scores = a.wantsScores ? numbersFor(Q.dtype, batch * heads * queries * keys) : null;
     const flat = Q.shape.length === 3;
     attend(
       {
@@ -142,6 +145,8 @@ export const attention: Operator<AttentionAttributes> = {
       a.scoreStage,
     );
     const shape = flat ? [batch, queries, heads * valueSize] : [batch, heads, queries, valueSize];
-    return [Tensor.from(Q.dtype, shape, y), k, v, Tensor.from(Q.dtype, [batch, heads, queries, keys], scores)];
+    const outputs = [Tensor.from(Q.dtype, shape, y), k, v];
+    if (scores !== null) outputs.push(Tensor.from(Q.dtype, [batch, heads, queries, keys], scores));
+    return outputs;
   },
 };

@@ -67,7 +67,7 @@ function inferShape(a: ConvTransposeAttributes, x: readonly Dim[] | null, w: rea
   checkShapes(x, w, a.group);
   const lead = [x[0]!, multiplyDim(w[1]!, a.group)];
   const input = x.slice(2);
-  const kernel = a.kernelShape ?? w.slice(2);
+  const kernel = w.slice(2).map((k, axis) => (typeof k === "number" ? k : (a.kernelShape?.[axis] ?? k)));
   if (isConcrete(input) && isConcrete(kernel)) return [...lead, ...transposedWindow(a, input, kernel).input];
   const rank = input.length;
   const strides = perAxis(a.strides, rank, 1, "strides");
@@ -115,6 +115,8 @@ export const convTranspose: Operator<ConvTransposeAttributes> = {
     const perGroup = channels / a.group;
     const outputsPerGroup = w.shape[1]!;
     const outputs = outputsPerGroup * a.group;
+    if (bias !== undefined && bias.length !== outputs)
+      throw new NonzeroError("shape", `a bias of ${bias.length} for ${outputs} outputs`);
     const shape = [batch, outputs, ...window.input];
     const inputSize = sizeOf(window.output);
     const outputSize = sizeOf(window.input);
