@@ -1,8 +1,9 @@
 import type { Kernel } from "../kernel.js";
 import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
+import { reduceKernels } from "./reduce/index.js";
 
 /** The kernels around the large ones: elementwise operators, reductions, normalizations, and what moves elements about. */
-export const smallKernels: readonly Kernel[] = [elementwiseKernel, ...moveKernels];
+export const smallKernels: readonly Kernel[] = [elementwiseKernel, ...moveKernels, ...reduceKernels];
 
 export { isFusible } from "./elementwise/program.js";
