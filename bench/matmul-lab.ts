@@ -1,12 +1,18 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import * as ort from "onnxruntime-web";
-import { DENSE_SCHEDULE, lowerPanelMultiply, type PanelSchedule, panelsFor, SPARSE_SCHEDULE } from "../src/backends/wasm/kernels/matmul/panel.js";
-import { pack } from "../src/backends/wasm/kernels/matmul/panels.js";
-import { NO_EPILOGUE, type Order } from "../src/backends/wasm/kernels/matmul/store.js";
 import { detectDevice } from "../src/backends/wasm/device.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "../src/backends/wasm/driver.js";
 import { installNodeHost } from "../src/backends/wasm/host.node.js";
 import type { Argument, Buffer, KernelCode, Lowering } from "../src/backends/wasm/kernel.js";
+import {
+  DENSE_SCHEDULE,
+  lowerPanelMultiply,
+  type PanelSchedule,
+  panelsFor,
+  SPARSE_SCHEDULE,
+} from "../src/backends/wasm/kernels/matmul/panel.js";
+import { pack } from "../src/backends/wasm/kernels/matmul/panels.js";
+import { NO_EPILOGUE, type Order } from "../src/backends/wasm/kernels/matmul/store.js";
 import { Store } from "../src/backends/wasm/store.js";
 import { ModelProtoSchema } from "../src/formats/onnx/onnx_pb.js";
 import { type Constant, Value } from "../src/graph/index.js";
@@ -45,7 +51,7 @@ interface Case {
 function worst(weight: Float32Array, y: (m: number, n: number) => number): number {
   let error = 0;
   for (let i = 0; i < 400; i++) {
-    const m = i < 20 ? i % M : i < 40 ? M - 1 - (i % M % 20) : Math.floor(Math.random() * M);
+    const m = i < 20 ? i % M : i < 40 ? M - 1 - ((i % M) % 20) : Math.floor(Math.random() * M);
     const n = i % 7 === 0 ? N - 1 : Math.floor(Math.random() * N);
     let sum = 0;
     let scale = 1e-30;
@@ -69,13 +75,19 @@ function ours(text: string): Case {
   if (pattern !== "dense") {
     const scores = { rows: M, cols: K, data: dense.map(Math.abs) };
     const mask = parsePattern(pattern).select(scores);
-    const stored = parseLayout(layout!).encode({ rows: M, cols: K, data: dense }, mask, { values: dtype as ValueDataType });
+    const stored = parseLayout(layout!).encode({ rows: M, cols: K, data: dense }, mask, {
+      values: dtype as ValueDataType,
+    });
     weight = parseLayout(layout!).decode(stored).data;
     constant = new SparseTensor([M, K], [0, 1], stored);
     kept = mask.data.reduce((a, b) => a + b, 0);
   }
   const base = pattern === "dense" ? DENSE_SCHEDULE : SPARSE_SCHEDULE;
-  const [width = base.width, slab = base.slab, block = base.block] = options.replace("^token", "").split(",").filter(Boolean).map(Number);
+  const [width = base.width, slab = base.slab, block = base.block] = options
+    .replace("^token", "")
+    .split(",")
+    .filter(Boolean)
+    .map(Number);
   const schedule: PanelSchedule = { width, slab, block };
   const store = new Store(device);
   const place = (bytes: number): Buffer => ({ bytes, address: store.allocate(bytes) });
@@ -103,7 +115,20 @@ function ours(text: string): Case {
   const panels = panelsFor(value, undefined, K, N, to, schedule);
   const token = order === "token-major";
   const packed = pack(to, panels, order, input, token ? K : N);
-  lowerPanelMultiply({ weight: value, perm: [0, 1], panels, x: packed, y: output, order, yStride: token ? M : N, epilogue: NO_EPILOGUE, schedule }, to);
+  lowerPanelMultiply(
+    {
+      weight: value,
+      perm: [0, 1],
+      panels,
+      x: packed,
+      y: output,
+      order,
+      yStride: token ? M : N,
+      epilogue: NO_EPILOGUE,
+      schedule,
+    },
+    to,
+  );
   const kernels = launches.map(({ code }) => store.kernel(code));
   const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
   const program = store.allocate(argsAt + 4 * launches.reduce((sum, { args }) => sum + args.length, 0));
@@ -115,7 +140,8 @@ function ours(text: string): Case {
     words[at + STEP.kernel / 4] = kernels[s]!;
     words[at + STEP.args / 4] = program + 4 * arg;
     words[at + STEP.chunks / 4] = chunks;
-    for (const a of args) words[arg++] = typeof a === "number" ? a : "buffer" in a ? a.buffer.address! + a.offset : a.address!;
+    for (const a of args)
+      words[arg++] = typeof a === "number" ? a : "buffer" in a ? a.buffer.address! + a.offset : a.address!;
   });
   const xs = new Float32Array(store.buffer, input.address!, x.length);
   if (token) for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) xs[n * K + k] = x[k * N + n]!;
@@ -135,7 +161,12 @@ async function theirs(name: string): Promise<Case> {
   const raw = right ? new Float32Array(K * M) : dense;
   if (right) for (let k = 0; k < K; k++) for (let m = 0; m < M; m++) raw[k * M + m] = dense[m * K + k]!;
   const shape = (dims: number[]) => ({
-    type: { value: { case: "tensorType", value: { elemType: 1, shape: { dim: dims.map((d) => ({ value: { case: "dimValue", value: BigInt(d) } })) } } } },
+    type: {
+      value: {
+        case: "tensorType",
+        value: { elemType: 1, shape: { dim: dims.map((d) => ({ value: { case: "dimValue", value: BigInt(d) } })) } },
+      },
+    },
   });
   const model = create(ModelProtoSchema, {
     irVersion: 8n,
@@ -143,12 +174,16 @@ async function theirs(name: string): Promise<Case> {
     graph: {
       name: "g",
       node: [{ opType: "MatMul", input: right ? ["x", "w"] : ["w", "x"], output: ["y"] }],
-      initializer: [{ name: "w", dims: (right ? [K, M] : [M, K]).map(BigInt), dataType: 1, rawData: new Uint8Array(raw.buffer) }],
+      initializer: [
+        { name: "w", dims: (right ? [K, M] : [M, K]).map(BigInt), dataType: 1, rawData: new Uint8Array(raw.buffer) },
+      ],
       input: [{ name: "x", type: shape(right ? [N, K] : [K, N]).type }],
       output: [{ name: "y", type: shape(right ? [N, M] : [M, N]).type }],
     },
   } as never);
-  const session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model), { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model), {
+    executionProviders: ["wasm"],
+  });
   const xt = right ? new Float32Array(N * K) : x;
   if (right) for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) xt[n * K + k] = x[k * N + n]!;
   const feeds = { x: new ort.Tensor("float32", xt, right ? [N, K] : [K, N]) };
@@ -187,7 +222,10 @@ const at = (c: Case, q: number): number => {
 };
 const reference = list.find((c) => c.name.startsWith("dense")) ?? list[0]!;
 const paired = (c: Case): number => {
-  const ratios = samples.get(c)!.map((ms, i) => samples.get(reference)![i]! / ms).sort((a, b) => a - b);
+  const ratios = samples
+    .get(c)!
+    .map((ms, i) => samples.get(reference)![i]! / ms)
+    .sort((a, b) => a - b);
   return ratios[ratios.length >> 1]!;
 };
 console.log(`${M}×${K} by ${K}×${N}, ${threads} threads, relaxed ${device.relaxed}, ratios against ${reference.name}`);

@@ -37,7 +37,7 @@ const UNROLL = 4;
 export function denseTile(
   f: Func,
   { rows, vectors, first, pitch }: DenseTile,
-  at: { w: I; stride: I; x: I; inputs: I; sums: I; fresh: I; never: I },
+  at: { w: I; stride: I; x: I; inputs: I; sums: I; fresh: I },
   device: DeviceInfo,
 ): void {
   const sums = Array.from({ length: rows }, () => f.localArray("v128", vectors));
@@ -48,7 +48,7 @@ export function denseTile(
   for (let r = 1; r < rows; r++) f.set(w[r]!, i32.add(w[r - 1]!, at.stride));
   const held = f.localArray("v128", Math.min(rows, vectors));
   const moving = f.local("v128");
-  const fence = fences(f, at.never);
+  const fence = fences(f, w[0]!);
   const spacing = loadsPerFence(rows * vectors + held.length);
 
   const steps = (unroll: number): void => {

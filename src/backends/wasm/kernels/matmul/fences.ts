@@ -5,16 +5,16 @@ import { type Func, i32, type Local } from "../../asm/index.js";
  * as late as it can, so that an unrolled inner loop holds every loaded vector of X at once and drops accumulators to the stack
  * (at less than half the speed). A fence ends the basic block: a branch, never taken, out of the enclosing block of depth
  * `depth`, behind which the accumulators are read, so that what comes before it is done before it. Each fence needs a
- * condition of its own, or V8 sees that it is decided already: `never`, which is never negative, is compared with -1, -2, ….
- * A compare and branch is one operation and free beside 4-cycle multiply-adds.
+ * condition of its own, or V8 sees that it is decided already: `pointer` is compared with -1, -2, …, the last bytes of 4 GiB, where nothing
+ * lies. It should be an address that the loop holds in a register anyway: then a fence is a compare and branch in one operation.
  */
-export function fences(f: Func, never: Local<"i32">): (depth: number) => void {
+export function fences(f: Func, pointer: Local<"i32">): (depth: number) => void {
   let count = 0;
-  return (depth) => f.breakFrom(depth, i32.eq(never, --count));
+  return (depth) => f.breakFrom(depth, i32.eq(pointer, --count));
 }
 
 /** Vector registers that compiled code can use (x86-64: 16, one of them V8's own). */
 export const REGISTERS = 15;
 
-/** Loads between two fences where `live` registers are taken: V8 needs one to spare when there is more than one load. */
-export const loadsPerFence = (live: number): number => Math.max(1, REGISTERS - 1 - live);
+/** Loads between two fences where `live` registers are taken: V8 needs two to spare when there is more than one load. */
+export const loadsPerFence = (live: number): number => Math.max(1, REGISTERS - 2 - live);

@@ -145,7 +145,7 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
             f.doWhile(
               () => {
                 for (const pass of passesOf(width, DENSE_PASS)) {
-                  const at = { w: from, stride: rowBytes, x: slabX, inputs, sums: out, fresh, never: chunk };
+                  const at = { w: from, stride: rowBytes, x: slabX, inputs, sums: out, fresh };
                   denseTile(f, { rows: tall, ...pass, pitch }, at, device);
                 }
                 f.increment(from, i32.mul(rowBytes, tall));
@@ -240,7 +240,7 @@ function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: Str
                 f.increment(w, HEADER_BYTES);
                 for (const pass of passes) {
                   f.set(from, w);
-                  const at = { w: from, quads, singles, x: slabX, sums: out, fresh, never: chunk };
+                  const at = { w: from, quads, singles, x: slabX, sums: out, fresh };
                   streamTile(f, { share, ...pass, pitch, dtype }, at, device);
                 }
                 f.set(w, from);

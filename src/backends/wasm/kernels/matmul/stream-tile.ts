@@ -18,6 +18,9 @@ export interface StreamTile {
   readonly dtype: ValueDataType;
 }
 
+/** Entries by which input numbers are read before they are used. */
+const AHEAD = 3;
+
 /** The widest tile: 12 accumulators, 10 where widened values take registers of their own. */
 export const streamWidth = (share: 1 | 2, dtype: ValueDataType): number =>
   share === 1 ? 12 : dtype === "float32" ? 6 : 5;
@@ -34,7 +37,7 @@ export const streamWidth = (share: 1 | 2, dtype: ValueDataType): number =>
 export function streamTile(
   f: Func,
   { share, vectors, first, pitch, dtype }: StreamTile,
-  at: { w: I; quads: I; singles: I; x: I; sums: I; fresh: I; never: I },
+  at: { w: I; quads: I; singles: I; x: I; sums: I; fresh: I },
   device: DeviceInfo,
 ): void {
   // Narrow tiles sum neighbouring entries apart, for 8 independent chains of multiply-adds.
@@ -48,13 +51,13 @@ export function streamTile(
   const value = f.localArray("v128", share);
   const quad = f.local("v128");
   const row = f.local("i32");
-  const next = f.local("i32");
+  const inputs = f.localArray("i32", 4);
   const end = f.local("i32");
-  const fence = fences(f, at.never);
+  const fence = fences(f, w);
   const direct = share === 2 && dtype === "float32";
   const spacing = loadsPerFence(sets * share * vectors + share + (direct ? 0 : 1));
 
-  const rowOf = (pointer: I32, offset: number) => i32.add(at.x, i32.mul(i32.load16_s(pointer, offset), pitch));
+  const rowOf = (input: I32) => i32.add(at.x, i32.mul(input, pitch));
   const accumulate = (from: I, set: readonly (readonly Local<"v128">[])[], loaded: (j: number) => void): void => {
     const column = f.local("v128");
     for (let j = 0; j < vectors; j++) {
@@ -68,20 +71,21 @@ export function streamTile(
   const size = quadBytes(dtype, share);
   f.if(at.quads, () => {
     f.set(end, i32.add(w, i32.mul(at.quads, size)));
-    f.set(row, rowOf(w, 0));
+    for (let u = 0; u < AHEAD; u++) f.set(inputs[u]!, i32.load16_s(w, 2 * u));
     f.doWhile(
       () => {
         let loads = 0;
         for (let u = 0; u < 4; u++) {
-          const [now, then] = u % 2 === 0 ? [row, next] : [next, row];
-          f.set(then, rowOf(w, u < 3 ? 2 * (u + 1) : size));
+          const ahead = u + AHEAD;
+          f.set(inputs[ahead % 4]!, i32.load16_s(w, ahead < 4 ? 2 * ahead : size + 2 * (ahead - 4)));
+          f.set(row, rowOf(inputs[u]!));
           if (direct) value.forEach((v, r) => f.set(v, v128.load32_splat(w, 8 + 4 * (2 * u + r))));
           else {
             const lane = (u * share) % 4;
             if (lane === 0) f.set(quad, loadFour(w, 8 + u * share * VALUE_BYTES[dtype], dtype));
             value.forEach((v, r) => f.set(v, v128.shuffle32(quad, quad, [lane + r, lane + r, lane + r, lane + r])));
           }
-          accumulate(now, sums[u % sets]!, (j) => {
+          accumulate(row, sums[u % sets]!, (j) => {
             if (++loads % spacing === 0 && !(u === 3 && j === vectors - 1)) fence(1);
           });
         }
@@ -95,7 +99,7 @@ export function streamTile(
     f.doWhile(
       () => {
         let loads = 0;
-        f.set(row, rowOf(w, 0));
+        f.set(row, rowOf(i32.load16_s(w, 0)));
         value.forEach((v, r) => f.set(v, loadOne(w, singleOffset(dtype) + r * VALUE_BYTES[dtype], dtype)));
         accumulate(row, sums[0]!, (j) => {
           if (++loads % spacing === 0 && j < vectors - 1) fence(1);
@@ -109,7 +113,7 @@ export function streamTile(
     set.forEach((line, r) => line.forEach((sum, j) => f.set(sums[0]![r]![j]!, f32x4.add(sums[0]![r]![j]!, sum))));
   }
   storeSums(f, sums[0]!, place, at.sums);
-  f.free(...sums.flat(2), ...value, quad, row, next, end);
+  f.free(...sums.flat(2), ...value, quad, row, ...inputs, end);
 }
 
 /** Four neighbouring values as float32. Finite values only; int8 without its scale. */
