@@ -99,8 +99,9 @@ describe("convolution kernels", () => {
         const x = filled([g.batch, channels * group, ...g.axes.map((a) => a.size)], channels);
         const w = filled([outputs * group, channels, ...g.axes.map((a) => a.kernel)], outputs + 3);
         check(x, w, { bias, attributes: attributesOf(g, group) });
+        check(x, w, { bias, attributes: attributesOf(g, group) }, "conv");
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -125,6 +126,17 @@ describe("convolution kernels", () => {
           check(filled([1, 8, 9, 11], 1), w, { bias: true, residual: true, fused: true, attributes });
         }
       }
+    }
+  });
+
+  it("take any number of taps in depthwise convolutions", () => {
+    for (const kernel of [
+      [1, 31],
+      [7, 7],
+      [5, 3],
+      [9, 1],
+    ] as const) {
+      check(filled([2, 6, 40, 40], 1), filled([12, 1, ...kernel], 2), { attributes: { group: 6, pads: [1, 2, 3, 4] } });
     }
   });
 

@@ -1,4 +1,5 @@
 import { anyKernel, type Kernel } from "../../kernel.js";
+import { directConv } from "./direct-conv.js";
 import { panelConv } from "./panel-conv.js";
 
-export const convKernels: readonly Kernel[] = [anyKernel(panelConv)];
+export const convKernels: readonly Kernel[] = [anyKernel(directConv), anyKernel(panelConv)];

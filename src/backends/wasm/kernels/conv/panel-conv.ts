@@ -7,7 +7,7 @@ import { type ConvSpec, convSpec, pixelsOf } from "./spec.js";
 import { unfold } from "./unfold.js";
 
 export interface PanelConvSchedule {
-  /** Bytes of X that are packed at a time, about: they should stay in the second cache. */
+  /** Bytes of X that are packed at a time, about: each thread's share should stay in its second cache. */
   readonly band: number;
 }
 
@@ -21,7 +21,7 @@ const COLUMNS = 48;
 export const panelConv: Kernel<ConvSpec, PanelConvSchedule> = {
   name: "conv",
   match: convSpec,
-  schedules: () => [{ band: 1 << 20 }],
+  schedules: (_, device) => [{ band: device.threads << 19 }],
   lower(spec, schedule, node, to) {
     const x = to.buffer(node.inputs[0]!);
     for (let n = 0; n < spec.batch; n++) {
