@@ -1,9 +1,15 @@
 import type { Kernel } from "../kernel.js";
 import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
+import { normalizeKernels } from "./normalize/index.js";
 import { reduceKernels } from "./reduce/index.js";
 
 /** The kernels around the large ones: elementwise operators, reductions, normalizations, and what moves elements about. */
-export const smallKernels: readonly Kernel[] = [elementwiseKernel, ...moveKernels, ...reduceKernels];
+export const smallKernels: readonly Kernel[] = [
+  elementwiseKernel,
+  ...moveKernels,
+  ...reduceKernels,
+  ...normalizeKernels,
+];
 
 export { isFusible } from "./elementwise/program.js";

@@ -1,0 +1,96 @@
+import type { Node, Value } from "../../../../graph/index.js";
+import { sizeOf } from "../../../../tensor/index.js";
+import { f32x4, i32, v128 } from "../../asm/index.js";
+import {
+  anyKernel,
+  floatArgument,
+  type Kernel,
+  type KernelCode,
+  kernelFunction,
+  type MatchContext,
+} from "../../kernel.js";
+import { madd } from "../../math.js";
+import { eachRow, mapLine } from "../lines.js";
+import { attributesOfNode } from "../move/kernels.js";
+import { perChunk } from "../rows.js";
+import { inverseDeviation, meanOfLine, squaresOfLine } from "./rows.js";
+
+interface GroupSpec {
+  readonly batch: number;
+  readonly channels: number;
+  readonly plane: number;
+  readonly groups: number;
+  readonly epsilon: number;
+  /** Scale and bias are one a group rather than one a channel. */
+  readonly perGroup: boolean;
+}
+
+function matchGroups(node: Node, at: MatchContext): GroupSpec | null {
+  if (node.domain !== "" || (node.op !== "GroupNormalization" && node.op !== "InstanceNormalization")) return null;
+  const [x, scale, bias] = node.inputs as [Value, Value, Value];
+  const { dtype, shape } = at.type(x);
+  const floats = [x, scale, bias].every((value) => at.type(value).dtype === "float32");
+  if (!floats || dtype !== "float32" || shape.length < 2 || shape.includes(0)) return null;
+  const [batch, channels] = shape as [number, number];
+  const a = attributesOfNode<{ epsilon: number; groups?: number }>(node);
+  const groups = a.groups ?? channels;
+  const weights = sizeOf(at.type(scale).shape);
+  if (channels % groups !== 0 || (weights !== channels && weights !== groups)) return null;
+  if (sizeOf(at.type(bias).shape) !== weights) return null;
+  const plane = sizeOf(shape.slice(2));
+  return { batch, channels, plane, groups, epsilon: a.epsilon, perGroup: weights !== channels };
+}
+
+/** ONNX GroupNormalization and InstanceNormalization of float32. */
+const groupNormalization: Kernel<GroupSpec, null> = {
+  name: "normalize groups",
+  match: matchGroups,
+  schedules: () => [null],
+  lower({ batch, channels, plane, groups, epsilon, perGroup }, _, node, to) {
+    const [x, scale, bias] = node.inputs.map((input) => to.buffer(input!));
+    const inGroup = channels / groups;
+    const rows = batch * groups;
+    const each = perChunk(inGroup * plane * 16);
+    const args = [to.buffer(node.outputs[0]!), x!, scale!, bias!, rows, each, groups, inGroup, plane];
+    to.launch(groupsCode(perGroup), [...args, floatArgument(epsilon)], Math.ceil(rows / each));
+  },
+  cost: ({ batch, channels, plane }) => {
+    const size = batch * channels * plane;
+    return { multiplyAdds: 4 * size, bytes: 8 * size };
+  },
+};
+
+/** Arguments: y, x, scale, bias, rows (a group of an instance each), rows per chunk, groups, channels in a group, plane, epsilon. */
+const groupsCode = (perGroup: boolean): KernelCode => ({
+  key: `normalize/groups/${perGroup}`,
+  build: (device) =>
+    kernelFunction(9, (f, chunk, [y, x, scale, bias, rows, each, groups, inGroup, plane], args) => {
+      const size = f.local("i32", i32.mul(inGroup!, plane!));
+      const from = f.local("i32");
+      const to = f.local("i32");
+      const weightAt = f.local("i32");
+      eachRow(f, chunk, rows!, each!, (row) => {
+        const start = i32.shl(i32.mul(row, size), 2);
+        f.set(from, i32.add(x!, start));
+        f.set(to, i32.add(y!, start));
+        const mean = meanOfLine(f, from, size);
+        const inverse = squaresOfLine(f, from, size, mean, device);
+        f.set(inverse, inverseDeviation(inverse, size, args, 9));
+        const group = f.local("i32", i32.rem_u(row, groups!));
+        f.set(weightAt, i32.shl(perGroup ? group : i32.mul(group, inGroup!), 2));
+        const bytes = i32.shl(plane!, 2);
+        f.for(0, inGroup!, 1, () => {
+          const factor = f.local("v128", f32x4.mul(inverse, v128.load32_splat(i32.add(scale!, weightAt))));
+          const shift = f.local("v128", v128.load32_splat(i32.add(bias!, weightAt)));
+          mapLine(f, [from], to, plane!, (v) => madd(f32x4.sub(v!, mean), factor, shift, device));
+          f.increment(from, bytes);
+          f.increment(to, bytes);
+          if (!perGroup) f.increment(weightAt, 4);
+          f.free(factor, shift);
+        });
+        f.free(mean, inverse, group);
+      });
+    }),
+});
+
+export const groupNormalizationKernel: Kernel = anyKernel(groupNormalization);
