@@ -1,10 +1,11 @@
 import { type Func, f32x4, i32, type Local, v128 } from "../../asm/index.js";
-import { type Argument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
+import { type Argument, type DeviceInfo, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { activate, madd } from "../../math.js";
 import { type Epilogue, epilogueKey } from "../matmul/store.js";
 import { frameOf } from "./frame.js";
 import { panelConv } from "./panel-conv.js";
 import { type ConvSpec, convSpec, pixelsOf } from "./spec.js";
+import { storeSome } from "./store-some.js";
 
 /** With more outputs in a group than this, a product of matrices is faster. */
 const MOST_OUTPUTS = 8;
@@ -21,7 +22,9 @@ export const directConv: Kernel<ConvSpec, null> = {
   match(node, at) {
     const spec = convSpec(node, at);
     if (spec === null || spec.sparse || spec.outputs / spec.group > MOST_OUTPUTS) return null;
-    return spec.output[1] >= 4 && spec.kernel[1] <= MOST_COLUMNS ? spec : null;
+    // A residual of rows shorter than a vector would be read beyond its end.
+    if (spec.output[1] < 4 && spec.epilogue.residual) return null;
+    return spec.kernel[1] <= MOST_COLUMNS ? spec : null;
   },
   schedules: () => [null],
   lower(spec, _schedule, node, to) {
@@ -98,7 +101,8 @@ const directCode = (
           f.free(weight, ...pointers.slice(1));
         };
 
-        const tile = (vectors: number): void => {
+        /** `some`: how many columns to store, where that is less than a vector. */
+        const tile = (vectors: number, some?: I): void => {
           const sums = Array.from({ length: vectors }, () => f.local("v128", start));
           const corner = f.local("i32", i32.add(image, i32.shl(column, 2)));
           const weights = f.local("i32", w);
@@ -123,7 +127,9 @@ const directCode = (
           const to = f.local("i32", i32.add(y, i32.shl(column, 2)));
           const addend = f.local("i32", i32.add(residual, i32.shl(column, 2)));
           sums.forEach((sum, v) => {
-            f.storeV128(to, finish(f, epilogue, sum, addend, 16 * v, device), 16 * v);
+            finish(f, epilogue, sum, addend, 16 * v, device);
+            if (some) storeSome(f, to, sum, some);
+            else f.storeV128(to, sum, 16 * v);
           });
           f.increment(column, 4 * vectors);
           f.free(corner, weights, to, addend, ...sums);
@@ -132,6 +138,7 @@ const directCode = (
         const rowBytes = f.local("i32", i32.shl(ow, 2));
         f.for(0, oh, 1, () => {
           f.set(column, 0);
+          f.if(i32.lt_s(ow, 4), () => tile(1, ow));
           for (const vectors of [4, 1]) f.while(i32.le_s(i32.add(column, 4 * vectors), ow), () => tile(vectors));
           // The last columns are computed with some before them again.
           f.if(i32.lt_s(column, ow), () => {
@@ -152,10 +159,9 @@ function finish(
   sum: Local<"v128">,
   addend: I,
   offset: number,
-  device: Parameters<typeof activate>[4],
-): Local<"v128"> {
+  device: DeviceInfo,
+): void {
   if (residual === "before") f.set(sum, f32x4.add(sum, v128.load(addend, offset)));
   f.set(sum, activate(f, activation, params, sum, device));
   if (residual === "after") f.set(sum, f32x4.add(sum, v128.load(addend, offset)));
-  return sum;
 }

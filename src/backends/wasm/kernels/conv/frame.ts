@@ -12,12 +12,12 @@ export interface Frame {
   readonly plane: number;
   readonly phase: number;
   readonly row: number;
-  /** Whether reading a vector that begins inside and ends up to 12 bytes beyond the end is safe. */
-  readonly slack: boolean;
+  /** False when it is the image as it was. */
+  readonly copied: boolean;
 }
 
-/** Room that a scratch frame has beyond its end. */
-const SLACK = 64;
+/** A window's slide over [height, width] of each channel; see `Window` of the operators. */
+export type FrameSpec = Pick<ConvSpec, "channels" | "input" | "output" | "kernel" | "strides" | "dilations" | "pads">;
 
 interface Geometry {
   readonly rows: number;
@@ -26,9 +26,10 @@ interface Geometry {
   readonly phases: number;
 }
 
-function geometryOf({ output, strides, kernel, dilations }: ConvSpec): Geometry {
+/** Reads of a whole vector of outputs stay inside, also where a row has fewer. */
+function geometryOf({ output, strides, kernel, dilations }: FrameSpec): Geometry {
   const span = (axis: 0 | 1): number => (kernel[axis] - 1) * dilations[axis] + 1;
-  const wide = (output[1] - 1) * strides[1] + span(1);
+  const wide = (Math.max(output[1], 4) - 1) * strides[1] + span(1);
   return {
     rows: (output[0] - 1) * strides[0] + span(0),
     columns: Math.ceil(wide / strides[1]),
@@ -36,36 +37,50 @@ function geometryOf({ output, strides, kernel, dilations }: ConvSpec): Geometry 
   };
 }
 
-/** The frame of image number `index` of x: x itself where it is one already, else scratch memory that the launch added here fills. */
-export function frameOf(spec: ConvSpec, x: Buffer, index: number, to: Lowering): Frame {
+/**
+ * The frame of image number `index` of x: x itself where it is one already, else scratch memory that the launch added here fills;
+ * `padding` is the bits of the number outside the image.
+ */
+export function frameOf(spec: FrameSpec, x: Buffer, index: number, to: Lowering, padding = 0): Frame {
   const { channels, input, strides, pads } = spec;
   const [height, width] = input;
-  const geometry = geometryOf(spec);
-  const { rows, columns, phases } = geometry;
+  const { rows, columns, phases } = geometryOf(spec);
   const from = { buffer: x, offset: 4 * index * channels * height * width };
   const fits = rows <= height && columns <= width;
   if (strides[1] === 1 && pads[0] === 0 && pads[1] === 0 && fits) {
-    return { image: from, plane: 4 * height * width, phase: 0, row: 4 * width, slack: false };
+    return { image: from, plane: 4 * height * width, phase: 0, row: 4 * width, copied: false };
   }
   const phase = 4 * rows * columns;
   const plane = phases * phase;
-  const image = to.scratch(channels * plane + SLACK);
+  const image = to.scratch(channels * plane);
   to.launch(
     framer(strides[1]),
-    [from, image, 4 * height * width, height, width, rows, columns, phases, pads[0], pads[1]],
+    [from, image, 4 * height * width, height, width, rows, columns, phases, pads[0], pads[1], padding],
     channels,
   );
-  return { image, plane, phase, row: 4 * columns, slack: true };
+  return { image, plane, phase, row: 4 * columns, copied: true };
 }
 
 type I = Local<"i32">;
 
-/** Arguments: x, frame, bytes of a plane of x, height, width, frame rows, columns, phases, padding above and left. Chunk: a channel. */
+/** Arguments: x, frame, bytes of a plane of x, height, width, frame rows, columns, phases, padding above and left, bits of the padding. Chunk: a channel. */
 const framer = (stride: number): KernelCode => ({
   key: `conv/frame/${stride}`,
   build: () =>
-    kernelFunction(10, (f, chunk, args) => {
-      const [x, frame, plane, height, width, rows, columns, phases, top, left] = args as [I, I, I, I, I, I, I, I, I, I];
+    kernelFunction(11, (f, chunk, args) => {
+      const [x, frame, plane, height, width, rows, columns, phases, top, left, padding] = args as [
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+        I,
+      ];
       f.increment(x, i32.mul(chunk, plane));
       const rowBytes = f.local("i32", i32.shl(columns, 2));
       const to = f.local("i32", i32.add(frame, i32.mul(chunk, i32.mul(phases, i32.mul(rows, rowBytes)))));
@@ -89,11 +104,11 @@ const framer = (stride: number): KernelCode => ({
             i32.lt_u(source, height),
             () => {
               f.set(source, i32.add(i32.add(x, first), i32.shl(i32.mul(source, width), 2)));
-              zeros(f, to, begin);
+              fill(f, to, padding, begin);
               copyEvery(f, stride, to, source, i32.sub(end, begin));
-              zeros(f, to, i32.sub(columns, end));
+              fill(f, to, padding, i32.sub(columns, end));
             },
-            () => zeros(f, to, columns),
+            () => fill(f, to, padding, columns),
           );
           f.free(source);
         });
@@ -102,11 +117,11 @@ const framer = (stride: number): KernelCode => ({
     }),
 });
 
-/** Writes `count` zeros at `to` and moves it on. */
-function zeros(f: Func, to: I, count: I | ReturnType<typeof i32.sub>): void {
+/** Writes `value` `count` times at `to` and moves it on. */
+function fill(f: Func, to: I, value: I, count: I | ReturnType<typeof i32.sub>): void {
   const end = f.local("i32", i32.add(to, i32.shl(count, 2)));
   f.while(i32.lt_u(to, end), () => {
-    f.storeI32(to, 0);
+    f.storeI32(to, value);
     f.increment(to, 4);
   });
   f.free(end);

@@ -40,7 +40,7 @@ export const panelConv: Kernel<ConvSpec, PanelConvSchedule> = {
 };
 
 const isPointwise = ({ kernel, strides }: ConvSpec, frame: Frame): boolean =>
-  kernel[0] * kernel[1] === 1 && strides[0] === 1 && !frame.slack;
+  kernel[0] * kernel[1] === 1 && strides[0] === 1 && !frame.copied;
 
 /** The outputs of one group for image `n`. */
 function lowerGroup(
