@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { hasRelaxedSimd, hasSharedMemory } from "../../backends/wasm/index.js";
+
+/** Where figures come from. */
+export interface Machine {
+  readonly cpu: string;
+  /** Logical processors that this process may use. */
+  readonly processors: number;
+  readonly memory_gb: number;
+  readonly os: string;
+  /** WebAssembly has fused multiply-add. */
+  readonly relaxed_simd: boolean;
+  /** WebAssembly memory can be shared between threads. */
+  readonly threads: boolean;
+}
+
+export const thisMachine = (): Machine => ({
+  cpu: cpus()[0]?.model.trim() ?? arch(),
+  processors: availableParallelism(),
+  memory_gb: Number((totalmem() / 2 ** 30).toFixed(1)),
+  os: `${type()} ${release()} ${arch()}`,
+  relaxed_simd: hasRelaxedSimd(),
+  threads: hasSharedMemory(),
+});
+
+/** Versions of what takes part, by name. */
+export function ownVersions(): Record<string, string> {
+  const manifest = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(manifest) as { version: string };
+  return { nonzero: version, node: process.versions.node, v8: process.versions.v8 };
+}
