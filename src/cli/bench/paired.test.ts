@@ -38,7 +38,7 @@ describe("pairedTimes", () => {
 
   test("warms each contestant up until its times settle", async () => {
     const { contestant, clock } = fake();
-    const tiersUp = contestant("better code comes late", (run) => (run < 8 ? 1000 : run < 14 ? 500 : 100));
+    const tiersUp = contestant("better code comes late", (run) => (run < 5 ? 1000 : run < 10 ? 500 : 100));
     const [timed] = await pairedTimes([tiersUp], { ...clock, rounds: 3, seconds: 1000 });
     expect(timed!.samples).toEqual([100, 100, 100]);
   });
