@@ -14,8 +14,9 @@ import { evaluateNode, operators } from "../../ops/index.js";
 import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
 import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
-import { fusible } from "./kernels/index.js";
-import type { Session } from "./session.js";
+import { isFusible } from "./kernels/index.js";
+import type { Holding, Session } from "./session.js";
+import type { Store } from "./store.js";
 
 interface Launch {
   readonly code: KernelCode;
@@ -31,8 +32,9 @@ type Segment = { readonly program: number; readonly parallel: boolean } | { read
 
 /** Lowers a specialized graph: kernels chosen, memory laid out, programs written. */
 export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session): Plan {
-  const spec = fuse(concrete, fusible);
+  const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
   const { store, kernels } = session;
+  const memory = session.hold();
   const buffers = new Map<Value, Buffer>();
   const actions: Action[] = [];
   const derived = new Map<string, Buffer>();
@@ -48,7 +50,7 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     let buffer = buffers.get(value);
     if (buffer === undefined) {
       const constant = spec.constants.get(value);
-      if (constant !== undefined) buffer = session.upload(denseOf(constant, session.unpacked));
+      if (constant !== undefined) buffer = memory.upload(denseOf(constant, session.unpacked));
       else {
         const { dtype, shape } = typeOf(value);
         buffer = { bytes: byteLengthOf(dtype, sizeOf(shape)), address: null };
@@ -64,7 +66,7 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     constant: (value) => spec.constants.get(value),
     buffer: bufferOf,
     scratch: (bytes) => ({ bytes, address: null }),
-    prepared: (value, key, bytes, fill) => session.prepare(spec.constants.get(value)!, key, bytes, fill),
+    prepared: (value, key, bytes, fill) => memory.prepare(spec.constants.get(value)!, key, bytes, fill),
     derived(value, key, make) {
       const name = `${idOf(value)}/${key}`;
       let buffer = derived.get(name);
@@ -89,15 +91,15 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
   const isText = (value: Value): boolean => spec.types.get(value)?.dtype === "string";
   const inMemory = (value: Value): boolean => spec.types.has(value) && !isText(value) && !spec.constants.has(value);
   const arena = layOut(spec, actions, bufferOf, inMemory);
-  const address = session.arena(arena.bytes);
+  const address = memory.arena(arena.bytes);
   for (const [buffer, offset] of arena.offsets) buffer.address = address + offset;
 
-  const { segments, regions } = writePrograms(actions, session);
-  const texts = new Map<Value, Tensor>();
+  const segments = writePrograms(actions, store, memory);
+  const hostOnly = new Map<Value, Tensor>();
 
   /** A tensor over the device's memory, valid until the next run or growth of the memory. */
   const view = (value: Value): Tensor => {
-    const kept = texts.get(value);
+    const kept = hostOnly.get(value);
     if (kept !== undefined) return kept;
     const constant = spec.constants.get(value);
     if (constant !== undefined) return denseOf(constant, session.unpacked);
@@ -106,7 +108,7 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
   };
   const write = (value: Value, tensor: Tensor): void => {
     if (inMemory(value)) new Uint8Array(store.buffer, bufferOf(value).address!, tensor.byteLength).set(tensor.bytes());
-    else texts.set(value, tensor);
+    else hostOnly.set(value, tensor);
   };
   const evaluate = (step: Step): void => {
     const inputs = step.node.inputs.map((input) => (input === null ? null : view(input)));
@@ -118,10 +120,10 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     });
   };
 
-  const written = spec.inputs.map((input) => inMemory(input) && buffers.has(input));
+  const written = spec.inputs.map((input) => inMemory(input) && bufferOf(input).address !== null);
   return {
     run(feeds) {
-      texts.clear();
+      hostOnly.clear();
       spec.inputs.forEach((input, i) => {
         if (written[i] || isText(input)) write(input, feeds[i]!);
       });
@@ -132,9 +134,7 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
       return spec.outputs.map((output) => copyOf(view(output)));
     },
     describe: () => described,
-    release() {
-      for (const { address, bytes } of regions) store.free(address, bytes);
-    },
+    release: () => memory.release(),
   };
 }
 
@@ -198,12 +198,8 @@ function buffersOf({ args }: Launch): Buffer[] {
 }
 
 /** Writes each run of launches into memory as the driver reads it. */
-function writePrograms(
-  actions: readonly Action[],
-  { store }: Session,
-): { segments: Segment[]; regions: { address: number; bytes: number }[] } {
+function writePrograms(actions: readonly Action[], store: Store, memory: Holding): Segment[] {
   const segments: Segment[] = [];
-  const regions: { address: number; bytes: number }[] = [];
   for (let i = 0; i < actions.length; ) {
     const action = actions[i]!;
     if ("host" in action) {
@@ -220,8 +216,7 @@ function writePrograms(
     const kernels = launches.map(({ code }) => store.kernel(code));
     const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
     const bytes = argsAt + launches.reduce((sum, { args }) => sum + 4 * args.length, 0);
-    const program = store.allocate(bytes);
-    regions.push({ address: program, bytes });
+    const program = memory.allocate(bytes);
     const words = new Int32Array(store.buffer, program, bytes / 4);
     words.fill(0);
     words[16] = launches.length;
@@ -235,12 +230,14 @@ function writePrograms(
     });
     segments.push({ program, parallel: launches.some(({ chunks }) => chunks > 1) });
   }
-  return { segments, regions };
+  return segments;
 }
 
 function addressOf(arg: Argument): number {
   if (typeof arg === "number") return arg;
-  return "buffer" in arg ? arg.buffer.address! + arg.offset : arg.address!;
+  const [buffer, offset] = "buffer" in arg ? [arg.buffer, arg.offset] : [arg, 0];
+  if (buffer.address === null) throw new Error("a launch's buffer was never placed");
+  return buffer.address + offset;
 }
 
 function copyOf(tensor: Tensor): Tensor {

@@ -6,14 +6,39 @@ import { allKernels } from "./kernels/index.js";
 import { wasmPlan } from "./plan.js";
 import { Store } from "./store.js";
 
-/** Constants and activations of one model on the WebAssembly device, shared by all of its plans. */
+/** A constant's forms in memory, by key, and how many plans use them. */
+interface Resident {
+  readonly forms: Map<string, Buffer>;
+  plans: number;
+}
+
+interface Arena {
+  readonly address: number;
+  readonly bytes: number;
+  plans: number;
+}
+
+/** What one plan holds of a session; `release` gives it back. */
+export interface Holding {
+  /** A dense constant's elements in memory. */
+  upload(tensor: Tensor): Buffer;
+  /** A constant in a kernel's form; made once, for all plans of the session. */
+  prepare(constant: Constant, key: string, bytes: number, fill: (target: Uint8Array) => void): Buffer;
+  /** Address of an arena of at least `bytes` for activations; to be called once. */
+  arena(bytes: number): number;
+  /** Memory of the plan's own. */
+  allocate(bytes: number): number;
+  release(): void;
+}
+
+/** Constants and activations of one model on the WebAssembly device, shared by all of its plans and kept while any of them lives. */
 export class Session implements PlanMaker {
   readonly store: Store;
   readonly kernels: readonly Kernel[];
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
-  readonly #constants = new Map<Constant, Map<string, Buffer>>();
-  #arena = { address: 0, bytes: 0 };
+  readonly #residents = new Map<Constant, Resident>();
+  #arena: Arena = { address: 0, bytes: 0, plans: 0 };
 
   constructor(device: DeviceInfo, kernels: readonly Kernel[] = allKernels) {
     this.store = new Store(device);
@@ -24,45 +49,74 @@ export class Session implements PlanMaker {
     return wasmPlan(spec, host, this);
   }
 
-  /** A dense constant's elements in memory. */
-  upload(tensor: Tensor): Buffer {
-    return this.prepare(tensor, "", tensor.byteLength, (target) => target.set(tensor.bytes()));
-  }
-
-  /** A constant in a kernel's form; made once. */
-  prepare(constant: Constant, key: string, bytes: number, fill: (target: Uint8Array) => void): Buffer {
-    let forms = this.#constants.get(constant);
-    if (forms === undefined) {
-      forms = new Map();
-      this.#constants.set(constant, forms);
-    }
-    let buffer = forms.get(key);
-    if (buffer === undefined) {
-      const address = this.store.allocate(bytes);
-      const target = new Uint8Array(this.store.buffer, address, bytes);
-      target.fill(0);
-      fill(target);
-      buffer = { bytes, address };
-      forms.set(key, buffer);
-    }
-    return buffer;
-  }
-
-  /**
-   * Address of an arena of at least `bytes`. Plans of one session never run at the same time, so they share it; when a
-   * plan needs more, a larger one is made, and the old one stays for the plans that were laid out in it.
-   */
-  arena(bytes: number): number {
-    if (bytes > this.#arena.bytes) {
-      const size = Math.ceil(bytes * 1.25);
-      this.#arena = { address: this.store.allocate(size), bytes: size };
-    }
-    return this.#arena.address;
+  /** Memory for a new plan. */
+  hold(): Holding {
+    const { store } = this;
+    const constants = new Set<Constant>();
+    const regions: { address: number; bytes: number }[] = [];
+    let arena: Arena | null = null;
+    const prepare: Holding["prepare"] = (constant, key, bytes, fill) => {
+      const resident = this.#residents.get(constant) ?? { forms: new Map<string, Buffer>(), plans: 0 };
+      this.#residents.set(constant, resident);
+      if (!constants.has(constant)) resident.plans++;
+      constants.add(constant);
+      let buffer = resident.forms.get(key);
+      if (buffer === undefined) {
+        const address = store.allocate(bytes);
+        const target = new Uint8Array(store.buffer, address, bytes);
+        target.fill(0);
+        fill(target);
+        buffer = { bytes, address };
+        resident.forms.set(key, buffer);
+      }
+      return buffer;
+    };
+    return {
+      prepare,
+      upload: (tensor) => prepare(tensor, "", tensor.byteLength, (target) => target.set(tensor.bytes())),
+      arena: (bytes) => {
+        arena = this.#arenaOf(bytes);
+        arena.plans++;
+        return arena.address;
+      },
+      allocate(bytes) {
+        const address = store.allocate(bytes);
+        regions.push({ address, bytes });
+        return address;
+      },
+      release: () => {
+        for (const { address, bytes } of regions) store.free(address, bytes);
+        for (const constant of constants) this.#leave(constant);
+        if (arena !== null && --arena.plans === 0 && arena !== this.#arena) store.free(arena.address, arena.bytes);
+      },
+    };
   }
 
   release(): void {
-    this.#constants.clear();
+    this.#residents.clear();
     this.unpacked.clear();
     this.store.release();
+  }
+
+  /**
+   * Plans of one session never run at the same time, so they share an arena. When a plan needs more than it has, a larger one is
+   * made, and the old one stays for the plans that were laid out in it.
+   */
+  #arenaOf(bytes: number): Arena {
+    if (bytes > this.#arena.bytes || this.#arena.bytes === 0) {
+      const old = this.#arena;
+      const size = Math.ceil(bytes * 1.25) + 64;
+      this.#arena = { address: this.store.allocate(size), bytes: size, plans: 0 };
+      if (old.plans === 0 && old.bytes > 0) this.store.free(old.address, old.bytes);
+    }
+    return this.#arena;
+  }
+
+  #leave(constant: Constant): void {
+    const resident = this.#residents.get(constant);
+    if (resident === undefined || --resident.plans > 0) return;
+    for (const { address, bytes } of resident.forms.values()) this.store.free(address!, bytes);
+    this.#residents.delete(constant);
+    this.unpacked.delete(constant);
   }
 }

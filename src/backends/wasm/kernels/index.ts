@@ -1,9 +1,17 @@
-import type { Node } from "../../../graph/index.js";
 import type { Kernel } from "../kernel.js";
+import { attentionKernels } from "./attention/index.js";
 import { batchMatmulKernels } from "./batch-matmul/index.js";
+import { convKernels } from "./conv/index.js";
+import { poolKernels } from "./pool/index.js";
+import { smallKernels } from "./small.js";
 
 /** Every kernel of the WebAssembly device; the first that matches a node takes it. */
-export const allKernels: readonly Kernel[] = [...batchMatmulKernels];
+export const allKernels: readonly Kernel[] = [
+  ...batchMatmulKernels,
+  ...convKernels,
+  ...poolKernels,
+  ...attentionKernels,
+  ...smallKernels,
+];
 
-/** True for elementwise nodes that may be fused into one generated loop. */
-export const fusible = (_node: Node): boolean => false;
+export { isFusible } from "./small.js";
