@@ -6,8 +6,11 @@ import { transpose } from "./panels.js";
 
 type I = Local<"i32">;
 
-/** What is done to a sum before it is stored: y = act(scale · sum + bias [+ residual]) [+ residual]. */
+/** What is done to a sum before it is stored: y = act(alpha · scale · sum + beta · bias [+ residual]) [+ residual]. */
 export interface Epilogue {
+  /** Gemm's factors; 1 when absent. */
+  readonly alpha?: number;
+  readonly beta?: number;
   /** One number a row of W. */
   readonly bias: boolean;
   /** A name that `activate` knows, "" for none. */
@@ -22,8 +25,8 @@ export const NO_EPILOGUE: Epilogue = { bias: false, activation: "", params: [], 
 /** "feature-major": y [M, N]; "token-major": y [N, M]. */
 export type Order = "feature-major" | "token-major";
 
-export const epilogueKey = ({ bias, activation, params, residual }: Epilogue): string =>
-  `${bias ? "bias," : ""}${activation}(${params})${residual}`;
+export const epilogueKey = ({ alpha = 1, beta = 1, bias, activation, params, residual }: Epilogue): string =>
+  `${alpha},${bias ? `${beta} bias,` : ""}${activation}(${params})${residual}`;
 
 export interface StoreArguments {
   /** Sums of the block's rows, `pitch` bytes apart. */
@@ -59,17 +62,21 @@ export function storeBlock(f: Func, shape: StoreShape, at: StoreArguments, devic
 /** The epilogue on four sums. `bias`, `scale` and `residual` are read once each. */
 function finish(
   f: Func,
-  { epilogue: { activation, params, residual: position }, scaled }: StoreShape,
+  { epilogue: { alpha = 1, activation, params, residual: position }, scaled }: StoreShape,
   sum: V128,
   from: { scale: V128; bias: V128 | null; residual: V128 },
   device: DeviceInfo,
 ): V128 {
   let value = scaled ? f32x4.mul(sum, from.scale) : sum;
+  if (alpha !== 1) value = f32x4.mul(value, f32x4.const(alpha));
   if (from.bias !== null) value = f32x4.add(value, from.bias);
   if (position === "before") value = f32x4.add(value, from.residual);
   value = activate(f, activation, params, value, device);
   return position === "after" ? f32x4.add(value, from.residual) : value;
 }
+
+const scaledBias = ({ beta = 1 }: Epilogue, bias: V128): V128 =>
+  beta === 1 ? bias : f32x4.mul(bias, f32x4.const(beta));
 
 /** Four floats, the first `count` from memory. */
 function loadSome(f: Func, pointer: I, count: I): Local<"v128"> {
@@ -103,7 +110,7 @@ function storeFeatures(f: Func, shape: StoreShape, at: StoreArguments, device: D
   const result = f.local("v128");
   f.doWhile(
     () => {
-      if (epilogue.bias) f.set(bias, v128.load32_splat(i32.add(at.bias, i32.shl(row, 2))));
+      if (epilogue.bias) f.set(bias, scaledBias(epilogue, v128.load32_splat(i32.add(at.bias, i32.shl(row, 2)))));
       if (scaled) f.set(scale, v128.load32_splat(i32.add(at.scales, i32.shl(row, 2))));
       f.set(y, i32.add(at.y, offset));
       if (epilogue.residual) f.set(residual, i32.add(at.residual, offset));
@@ -154,7 +161,7 @@ function storeTokens(f: Func, shape: StoreShape, at: StoreArguments, device: Dev
       f.free(pointer);
       return value;
     };
-    if (epilogue.bias) f.set(bias, read(at.bias));
+    if (epilogue.bias) f.set(bias, scaledBias(epilogue, read(at.bias)));
     if (scaled) f.set(scale, read(at.scales));
     f.set(sums, i32.add(at.sums, i32.mul(row, pitch)));
     f.set(offset, i32.add(i32.mul(at.column, at.stride), feature));

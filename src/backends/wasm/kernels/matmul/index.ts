@@ -1,0 +1,4 @@
+import { anyKernel, type Kernel } from "../../kernel.js";
+import { linear } from "./linear.js";
+
+export const matmulKernels: readonly Kernel[] = [anyKernel(linear)];

@@ -1,0 +1,46 @@
+import type { Argument, Kernel, Lowering } from "../../kernel.js";
+import { DENSE_SCHEDULE, lowerPanelMultiply, type PanelSchedule, panelsFor, SPARSE_SCHEDULE } from "./panel.js";
+import { type Panels, pack } from "./panels.js";
+import { type LinearSpec, linearSpec } from "./spec.js";
+
+/**
+ * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout. x may have leading axes, which count as
+ * tokens; x and y are read and written in the order that the node has them.
+ */
+export const linear: Kernel<LinearSpec, PanelSchedule> = {
+  name: "linear",
+  match: linearSpec,
+  schedules: ({ layout }) =>
+    layout === "dense"
+      ? [DENSE_SCHEDULE, { ...DENSE_SCHEDULE, width: 12, slab: 192 }, { ...DENSE_SCHEDULE, width: 12, slab: 128 }]
+      : [SPARSE_SCHEDULE, { ...SPARSE_SCHEDULE, slab: 384 }, { ...SPARSE_SCHEDULE, width: 8, slab: 256 }],
+  lower(spec, schedule, node, to) {
+    const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
+    const [weight, x] = [node.inputs[spec.weight]!, node.inputs[spec.x]!];
+    const panels = panelsFor(weight, undefined, K, N, to, schedule);
+    const operand = (input: number | null): Argument => (input === null ? 0 : to.buffer(node.inputs[input]!));
+    const y = to.buffer(node.outputs[0]!);
+    for (let i = 0; i < batch; i++) {
+      const packed = to.derived(x, `matmul/panels/${xOrder}/${panels.pitch}/${panels.count}/${K}/${i}`, () =>
+        packBatch(to, panels, spec, { buffer: to.buffer(x), offset: 4 * i * K * N }),
+      );
+      const at = { buffer: y, offset: 4 * i * M * N };
+      lowerPanelMultiply(
+        {
+          ...{ weight, perm, panels, x: packed, y: at, order: yOrder, epilogue, schedule },
+          yStride: yOrder === "token-major" ? M : N,
+          bias: operand(spec.bias),
+          residual: operand(spec.residual),
+        },
+        to,
+      );
+    }
+  },
+  cost: ({ M, K, N, batch, kept }) => ({
+    multiplyAdds: kept * N * batch,
+    bytes: 4 * (kept + batch * N * (M + K)),
+  }),
+};
+
+const packBatch = (to: Lowering, panels: Panels, { xOrder, K, N }: LinearSpec, x: Argument) =>
+  pack(to, panels, xOrder, x, xOrder === "token-major" ? K : N);
