@@ -70,18 +70,21 @@ const poolCode = (reduction: Reduction, kw: number, strides: Pair, dilations: Pa
       const rowBytes = f.local("i32", i32.shl(ow, 2));
       const [stride, dilation] = [strides[1], dilations[1]];
 
-      const tapsOfRow = (results: Local<"v128">[], from: I): void => {
+      /** `numberless`: ones where a tap was not a number. f32x4.max would see to that, at twice the price. */
+      const tapsOfRow = (results: Local<"v128">[], numberless: Local<"v128">[], from: I): void => {
         const pointers = Array.from({ length: Math.min(stride, (kw - 1) * dilation + 1) }, (_, i) =>
           i === 0 ? from : f.local("i32", i32.add(from, i32.mul(phase, i))),
         );
+        const input = f.local("v128");
         for (let kx = 0; kx < kw; kx++) {
           const shift = kx * dilation;
           results.forEach((result, v) => {
-            const input = v128.load(pointers[shift % stride]!, 4 * Math.floor(shift / stride) + 16 * v);
-            f.set(result, max ? f32x4.max(result, input) : f32x4.add(result, input));
+            f.set(input, v128.load(pointers[shift % stride]!, 4 * Math.floor(shift / stride) + 16 * v));
+            f.set(result, max ? f32x4.pmax(result, input) : f32x4.add(result, input));
+            if (max) f.set(numberless[v]!, v128.or(numberless[v]!, f32x4.ne(input, input)));
           });
         }
-        f.free(...pointers.slice(1));
+        f.free(input, ...pointers.slice(1));
       };
 
       /** All rows of columns column … column + 4 · vectors - 1. */
@@ -97,17 +100,19 @@ const poolCode = (reduction: Reduction, kw: number, strides: Pair, dilations: Pa
           const results = Array.from({ length: vectors }, () =>
             f.local("v128", f32x4.const(max ? Number.NEGATIVE_INFINITY : 0)),
           );
+          const numberless = max ? results.map(() => f.local("v128", f32x4.const(0))) : [];
           const row = f.local("i32", i32.mul(oy, strides[0]));
           const count = f.local("i32", 0);
           f.for(0, kh, 1, () => {
-            tapsOfRow(results, from);
+            tapsOfRow(results, numberless, from);
             f.increment(from, tapRow);
             if (max) return;
             f.increment(count, i32.and(i32.ge_s(row, top), i32.lt_s(row, bottom)));
             f.increment(row, dilations[0]);
           });
           results.forEach((result, v) => {
-            if (!max) {
+            if (max) f.set(result, v128.or(result, numberless[v]!));
+            else {
               f.set(result, f32x4.div(result, f32x4.mul(counts[v]!, f32x4.splat(f32.convert_i32_s(count)))));
             }
             if (some) storeSome(f, to, result, some);
@@ -115,7 +120,7 @@ const poolCode = (reduction: Reduction, kw: number, strides: Pair, dilations: Pa
           });
           f.increment(corner, pixelRow);
           f.increment(to, rowBytes);
-          f.free(from, row, count, ...results);
+          f.free(from, row, count, ...results, ...numberless);
         });
         f.free(corner, to, ...counts);
       };
