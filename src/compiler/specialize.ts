@@ -141,7 +141,7 @@ function restOf(
 }
 
 /** Drops steps whose results nobody reads, and constants that no step reads. */
-function prune(spec: Specialized): Specialized {
+export function prune(spec: Specialized): Specialized {
   const needed = new Set<Value>(spec.outputs);
   const steps: Step[] = [];
   for (let i = spec.steps.length - 1; i >= 0; i--) {

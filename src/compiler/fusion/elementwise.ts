@@ -32,9 +32,10 @@ export function fuseElementwise(spec: Specialized, fusible: (node: Node) => bool
   }
   const dropped = new Set<Step>();
   const replaced = new Map<Step, Step>();
+  const places = new Map(spec.steps.map((step, place) => [step, place]));
   for (const [last, members] of groups) {
     if (members.length === 1) continue;
-    const order = members.sort((a, b) => spec.steps.indexOf(a) - spec.steps.indexOf(b));
+    const order = members.sort((a, b) => places.get(a)! - places.get(b)!);
     for (const member of order) if (member !== last) dropped.add(member);
     replaced.set(last, stepOf(fusedNode(order, spec)));
   }

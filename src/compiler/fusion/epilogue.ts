@@ -63,7 +63,8 @@ function gather(
   for (;;) {
     const value = epilogue.last.node.outputs[0]!;
     const next = index.soleReader(value);
-    if (next === undefined || replaced.has(next) || !absorb(next, value, anchor, epilogue, index)) return epilogue;
+    const taken = next === undefined || replaced.has(next) || dropped.has(next);
+    if (taken || !absorb(next, value, anchor, epilogue, index)) return epilogue;
     dropped.add(epilogue.last);
     epilogue.last = next;
   }
@@ -106,7 +107,7 @@ function isBias(other: Value, result: Value, anchor: Anchor, index: StepIndex): 
 }
 
 const PLAIN = new Set<string>(
-  ACTIVATIONS.filter((name) => !["", "Gelu", "FastGelu", "HardSigmoid", "LeakyRelu", "Clip"].includes(name)),
+  ACTIVATIONS.filter((name) => !["", "Gelu", "FastGelu", "Swish", "HardSigmoid", "LeakyRelu", "Clip"].includes(name)),
 );
 
 /** The activation that a node is, where an epilogue can do it. */
@@ -117,6 +118,8 @@ function activationOf(node: Node, spec: Specialized): { name: ActivationName; pa
   };
   if (PLAIN.has(node.op)) return { name: node.op as ActivationName, params: [] };
   switch (node.op) {
+    case "Swish":
+      return float("alpha", 1) === 1 ? { name: "Swish", params: [] } : null;
     case "Gelu": {
       const approximate = node.attributes.get("approximate");
       return { name: approximate?.value === "tanh" ? "FastGelu" : "Gelu", params: [] };

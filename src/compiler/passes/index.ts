@@ -1,15 +1,8 @@
 import type { Pass } from "../pass.js";
 import { recognizeActivations } from "./activations.js";
-import { recognizeAttention } from "./attention.js";
 import { foldBatchNorm } from "./batch-norm.js";
 import { foldConstants } from "./fold-constants.js";
 import { recognizeLayerNorm } from "./layer-norm.js";
 
 /** All passes on graphs whose dimensions may be names, in the order in which they run. */
-export const passes: readonly Pass[] = [
-  foldConstants,
-  foldBatchNorm,
-  recognizeLayerNorm,
-  recognizeActivations,
-  recognizeAttention,
-];
+export const passes: readonly Pass[] = [foldConstants, foldBatchNorm, recognizeLayerNorm, recognizeActivations];
