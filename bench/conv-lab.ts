@@ -9,7 +9,9 @@ import { batchMatmulKernels } from "../src/backends/wasm/kernels/batch-matmul/in
 import { convKernels } from "../src/backends/wasm/kernels/conv/index.js";
 import { poolKernels } from "../src/backends/wasm/kernels/pool/index.js";
 import { writeModel } from "../src/formats/onnx/index.js";
-import { type AttributeLike, type Graph, GraphBuilder } from "../src/graph/index.js";
+import { type AttributeLike, type Constant, type Graph, GraphBuilder } from "../src/graph/index.js";
+import { parseLayout, SparseTensor, toMatrix } from "../src/layouts/index.js";
+import { parsePattern } from "../src/sparsity/index.js";
 import { Tensor } from "../src/tensor/index.js";
 
 interface Case {
@@ -21,7 +23,10 @@ interface Case {
   readonly inputs: readonly (readonly number[] | null)[];
   readonly constants?: number;
   readonly attributes?: Readonly<Record<string, AttributeLike>>;
+  /** Multiply-adds of the dense form. */
   readonly multiplyAdds: number;
+  /** Pattern and layout of our second input; onnxruntime gets the same weight with its zeros. */
+  readonly sparse?: readonly [pattern: string, layout: string];
   /** What onnxruntime is given instead, where it has a faster operator for the same. */
   readonly theirs?: Pick<Case, "op" | "domain" | "attributes">;
 }
@@ -59,6 +64,12 @@ const conv = (
     multiplyAdds: pixels.reduce((a, b) => a * b, 1) * w.reduce((a, b) => a * b, 1),
   };
 };
+
+const sparse = (c: Case, pattern: string, layout: string): Case => ({
+  ...c,
+  name: `${c.name} ${pattern}`,
+  sparse: [pattern, layout],
+});
 
 const attention = (name: string, heads: number, t: number, s: number, d: number): Case => ({
   name: `attention ${name}`,
@@ -101,6 +112,13 @@ const cases: readonly Case[] = [
   conv("depthwise 3x3 96 @56", [1, 96, 56, 56], [96, 1, 3, 3], 1, 1, 96),
   conv("depthwise 3x3/2 144 @56", [1, 144, 56, 56], [144, 1, 3, 3], 2, 1, 144),
   conv("grouped 3x3 128 g32 @56", [1, 128, 56, 56], [128, 4, 3, 3], 1, 1, 32),
+  sparse(conv("resnet 3x3 64→64 @56", [1, 64, 56, 56], [64, 64, 3, 3], 1, 1), "2:4", "semi-structured"),
+  sparse(conv("resnet 3x3 256→256 @14", [1, 256, 14, 14], [256, 256, 3, 3], 1, 1), "2:4", "semi-structured"),
+  sparse(conv("resnet 3x3 256→256 @14", [1, 256, 14, 14], [256, 256, 3, 3], 1, 1), "90%", "csr"),
+  sparse(conv("resnet 1x1 1024→256 @14", [1, 1024, 14, 14], [256, 1024, 1, 1], 1, 0), "80%", "csr"),
+  sparse(conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0), "2:4", "semi-structured"),
+  sparse(conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0), "90%", "csr"),
+  sparse(conv("moonshine 576→288 k3/2", [1, 576, 831], [288, 576, 3], 2, 0), "80%", "csr"),
   {
     name: "pool max 3x3/2 64 @112",
     op: "MaxPool",
@@ -121,7 +139,7 @@ const cases: readonly Case[] = [
 function graphOf(
   c: Case,
   node: Pick<Case, "op" | "domain" | "attributes">,
-  tensors: readonly (Tensor | null)[],
+  tensors: readonly (Constant | null)[],
 ): Graph {
   const builder = new GraphBuilder();
   const values = tensors.map((tensor, i) => {
@@ -140,6 +158,14 @@ function graphOf(
   return builder.build();
 }
 
+/** A convolution's weight pruned by magnitude. */
+function pruned(weight: Tensor, pattern: string, layout: string): SparseTensor {
+  const perm = [0, ...weight.shape.slice(2).map((_, i) => i + 2), 1];
+  const matrix = toMatrix(weight, perm);
+  const mask = parsePattern(pattern).select({ ...matrix, data: matrix.data.map(Math.abs) });
+  return new SparseTensor(weight.shape, perm, parseLayout(layout).encode(matrix, mask));
+}
+
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 ort.env.wasm.numThreads = 1;
@@ -148,8 +174,10 @@ const device = deviceInfo();
 console.log(`relaxed SIMD ${device.relaxed}; times in ms, GFLOP/s at the minimum`);
 for (const c of cases.filter(({ name }) => name.includes(process.argv[2] ?? ""))) {
   const tensors = c.inputs.map((shape) => (shape === null ? null : random(shape)));
-  const graph = graphOf(c, c, tensors);
-  const theirGraph = graphOf(c, c.theirs ?? c, tensors);
+  const weight = c.sparse && pruned(tensors[1]!, ...c.sparse);
+  const constants: readonly (Constant | null)[] = tensors;
+  const graph = graphOf(c, c, weight ? constants.with(1, weight) : constants);
+  const theirGraph = graphOf(c, c.theirs ?? c, weight ? tensors.with(1, weight.toDense()) : tensors);
   const feeds = tensors.filter((t, i) => t !== null && i < (c.constants ?? tensors.length)) as Tensor[];
   const ours = lower(graph, feeds, kernels, device);
   const opsets = new Map([
