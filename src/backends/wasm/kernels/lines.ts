@@ -94,6 +94,7 @@ export function foldLine(
 
 /**
  * target[i] = map(sources[0][i], …) for `count` floats; writes nothing beyond. The target may be one of the sources.
+ * `visit` sees each vector of results, zero beyond the end.
  */
 export function mapLine(
   f: Func,
@@ -101,28 +102,33 @@ export function mapLine(
   target: Local<"i32">,
   count: Local<"i32">,
   map: (...x: Local<"v128">[]) => V128,
+  visit: (result: Local<"v128">) => void = () => {},
 ): void {
   const pointers = sources.map((source) => f.local("i32", source));
   const to = f.local("i32", target);
   const left = f.local("i32", count);
   const lanes = f.localArray("v128", sources.length);
-  const load = () =>
+  const result = f.local("v128");
+  const compute = (): void => {
     lanes.forEach((lane, s) => {
       f.set(lane, v128.load(pointers[s]!));
     });
+    f.set(result, map(...lanes));
+  };
   f.while(i32.ge_s(left, 4), () => {
-    load();
-    f.storeV128(to, map(...lanes));
+    compute();
+    f.storeV128(to, result);
+    visit(result);
     for (const pointer of [...pointers, to]) f.increment(pointer, 16);
     f.increment(left, -4);
   });
   f.if(i32.gt_s(left, 0), () => {
-    load();
-    const result = f.local("v128", map(...lanes));
+    compute();
+    f.set(result, firstLanes(result, f32x4.const(0), left));
+    visit(result);
     storeSome(f, "float32", to, [result], left);
-    f.free(result);
   });
-  f.free(...pointers, to, left, ...lanes);
+  f.free(...pointers, to, left, ...lanes, result);
 }
 
 /** Columns that a block of `eachBlock` holds: a cache line of floats. */

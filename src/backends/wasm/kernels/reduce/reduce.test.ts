@@ -125,10 +125,18 @@ describe("reductions", () => {
     checkOperator({ op, inputs: [Tensor.zeros("float32", [0, 5])] }, reduceKernels, "softmax", tolerance);
   });
 
-  it("Softmax of rows that are partly or wholly -∞, as masks make them", () => {
+  it("Softmax of rows that are partly or wholly -∞, as masks make them, or hold a NaN", () => {
     const row = [Number.NEGATIVE_INFINITY, 1, 2, Number.NEGATIVE_INFINITY, 0.5];
-    const x = Tensor.from("float32", [2, 5], [...row, ...row.map(() => Number.NEGATIVE_INFINITY)]);
-    checkOperator({ op: "Softmax", inputs: [x] }, reduceKernels, "softmax", (wanted) => 20 * EPSILON * wanted);
+    const other = [1, Number.NaN, 2, 3, 4];
+    const x = Tensor.from("float32", [3, 5], [...row, ...other, ...row.map(() => Number.NEGATIVE_INFINITY)]);
+    const tolerance: Tolerance = (wanted) => 20 * EPSILON * wanted;
+    checkOperator({ op: "Softmax", inputs: [x] }, reduceKernels, "softmax", tolerance);
+    const columns = Tensor.from(
+      "float32",
+      [5, 3],
+      Array.from({ length: 15 }, (_, i) => x.numbers()[(i % 3) * 5 + Math.floor(i / 3)]!),
+    );
+    checkOperator({ op: "Softmax", inputs: [columns], attributes: { axis: 0 } }, reduceKernels, "softmax", tolerance);
   });
 
   it("leaves the rest to the evaluation", () => {

@@ -3,7 +3,7 @@ import { normalizeAxis, sizeOf } from "../../../../tensor/index.js";
 import { f32x4, i32, type V128, v128 } from "../../asm/index.js";
 import { anyKernel, type Kernel, type KernelCode, kernelFunction, type MatchContext } from "../../kernel.js";
 import { exp, log } from "../../math.js";
-import { BLOCK, eachBlock, eachRow, foldLine, MAX, mapLine, storeBlock, sumOf } from "../lines.js";
+import { acrossLanes, BLOCK, eachBlock, eachRow, type Fold, foldLine, mapLine, storeBlock, sumOf } from "../lines.js";
 import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 
@@ -47,6 +47,13 @@ const softmax: Kernel<SoftmaxSpec, null> = {
   cost: ({ outer, dim, inner }) => ({ multiplyAdds: 20 * outer * dim * inner, bytes: 8 * outer * dim * inner }),
 };
 
+/** The largest element that is not NaN, which takes one instruction: a NaN shows in the sum soon enough. */
+const LARGEST: Fold = {
+  initial: f32x4.const(Number.NEGATIVE_INFINITY),
+  next: (max, x) => f32x4.pmax(max, x!),
+  join: f32x4.pmax,
+};
+
 /** Arguments: y, x, rows, rows per chunk, length of a row. */
 const alongCode = (isLog: boolean): KernelCode => ({
   key: `softmax/along/${isLog}`,
@@ -59,7 +66,7 @@ const alongCode = (isLog: boolean): KernelCode => ({
         f.set(from, i32.add(x!, start));
         f.set(to, i32.add(y!, start));
         const lowest = f32x4.const(Number.NEGATIVE_INFINITY);
-        const max = foldLine(f, [from], dim!, MAX, [lowest]);
+        const max = foldLine(f, [from], dim!, LARGEST, [lowest]);
         if (isLog) {
           const sum = foldLine(
             f,
@@ -72,13 +79,17 @@ const alongCode = (isLog: boolean): KernelCode => ({
           mapLine(f, [from], to, dim!, (v) => f32x4.sub(f32x4.sub(v!, max), sum));
           f.free(sum);
         } else {
-          mapLine(f, [from], to, dim!, (v) => exp(f, f32x4.sub(v!, max), device));
-          const sum = foldLine(
+          const partial = f.local("v128", f32x4.const(0));
+          mapLine(
             f,
-            [to],
+            [from],
+            to,
             dim!,
-            sumOf((v) => v!),
+            (v) => exp(f, f32x4.sub(v!, max), device),
+            (e) => f.set(partial, f32x4.add(partial, e)),
           );
+          const sum = acrossLanes(f, partial, f32x4.add);
+          f.free(partial);
           f.set(sum, f32x4.div(f32x4.const(1), sum));
           mapLine(f, [to], to, dim!, (v) => f32x4.mul(v!, sum));
           f.free(sum);
@@ -99,7 +110,7 @@ const acrossCode = (isLog: boolean): KernelCode => ({
       eachBlock(f, chunk, { outer: outer!, inner: inner!, each: each! }, (vectors, o, column, some) => {
         const start = f.local("i32", i32.add(i32.mul(i32.mul(o, dim!), inner!), column));
         f.set(start, i32.shl(start, 2));
-        const max = Array.from({ length: vectors }, () => f.local("v128", MAX.initial));
+        const max = Array.from({ length: vectors }, () => f.local("v128", LARGEST.initial));
         const sum = Array.from({ length: vectors }, () => f.local("v128", f32x4.const(0)));
         const lanes = f.local("v128");
         const results = f.localArray("v128", vectors);
@@ -119,7 +130,7 @@ const acrossCode = (isLog: boolean): KernelCode => ({
           });
         };
         pass((k) => {
-          f.set(max[k]!, f32x4.max(max[k]!, lanes));
+          f.set(max[k]!, LARGEST.next(max[k]!, lanes));
           return null;
         }, false);
         pass((k) => {
