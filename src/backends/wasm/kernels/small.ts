@@ -3,6 +3,8 @@ import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
 import { normalizeKernels } from "./normalize/index.js";
 import { reduceKernels } from "./reduce/index.js";
+import { resizeKernel } from "./resize/index.js";
+import { rotaryEmbeddingKernel } from "./rotary-embedding.js";
 
 /** The kernels around the large ones: elementwise operators, reductions, normalizations, and what moves elements about. */
 export const smallKernels: readonly Kernel[] = [
@@ -10,6 +12,8 @@ export const smallKernels: readonly Kernel[] = [
   ...moveKernels,
   ...reduceKernels,
   ...normalizeKernels,
+  resizeKernel,
+  rotaryEmbeddingKernel,
 ];
 
 export { isFusible } from "./elementwise/program.js";

@@ -1,0 +1,184 @@
+import type { Node } from "../../../../graph/index.js";
+import { type AxisWeights, axisWeights } from "../../../../ops/nn/interpolation.js";
+import { type ResizeAttributes, resizedAxisScalings } from "../../../../ops/nn/resize.js";
+import { sizeOf } from "../../../../tensor/index.js";
+import { f32, f32x4, i32, type V128, v128 } from "../../asm/index.js";
+import {
+  anyKernel,
+  type Buffer,
+  floatArgument,
+  type Kernel,
+  type KernelCode,
+  kernelFunction,
+  type MatchContext,
+} from "../../kernel.js";
+import { madd } from "../../math.js";
+import { eachRow, mapLine } from "../lines.js";
+import { attributesOfNode, constantInts, elementBytes } from "../move/kernels.js";
+import { copyBytes, copyElement, type ElementBytes } from "../move/run.js";
+import { perChunk } from "../rows.js";
+
+interface AxisStep {
+  readonly outer: number;
+  readonly input: number;
+  readonly output: number;
+  readonly inner: number;
+  readonly weights: AxisWeights;
+}
+
+export interface ResizeSpec {
+  readonly bytes: ElementBytes;
+  readonly nearest: boolean;
+  /** One a resized axis, the innermost first. */
+  readonly steps: readonly AxisStep[];
+}
+
+/** Words of index and weight tables that a launch carries among its arguments, at most. */
+const MOST_WORDS = 1 << 14;
+/** Inputs that an output blends, at most: cubic interpolation's four. */
+const MOST_TAPS = 4;
+
+/** A constant list; null where the input is left out or empty, undefined where it is not constant. */
+function listOf(node: Node, index: number, at: MatchContext): readonly number[] | null | undefined {
+  if (index < 0) return null;
+  const list = constantInts(node, index, at);
+  return list?.length === 0 ? null : list;
+}
+
+function match(node: Node, at: MatchContext): ResizeSpec | null {
+  if (node.op !== "Resize" || node.domain !== "") return null;
+  const a = attributesOfNode<ResizeAttributes>(node);
+  const { dtype, shape } = at.type(node.inputs[0]!);
+  const bytes = elementBytes(node.inputs[0]!, at);
+  const sizes = listOf(node, a.sizesAt, at);
+  const scales = sizes === null ? listOf(node, a.scalesAt, at) : null;
+  const nearest = a.mode === "nearest";
+  if (bytes === null || sizes === undefined || scales === undefined || shape.includes(0)) return null;
+  if (a.coordinateMode === "tf_crop_and_resize" || !(nearest || dtype === "float32")) return null;
+  const scalings = resizedAxisScalings(shape, scales, sizes, null, a);
+  const left = [...shape];
+  const steps: AxisStep[] = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const scaling = scalings[axis]!;
+    if (scaling.scale === 1 && scaling.output === scaling.input) continue;
+    const weights = axisWeights(scaling, a);
+    const { input, output } = scaling;
+    steps.push({ outer: sizeOf(left.slice(0, axis)), input, output, inner: sizeOf(left.slice(axis + 1)), weights });
+    left[axis] = output;
+  }
+  const fits = steps.every(
+    ({ weights, output }) => weights.taps <= MOST_TAPS && 2 * weights.taps * output <= MOST_WORDS,
+  );
+  return fits && steps.length > 0 && !left.includes(0) ? { bytes, nearest, steps } : null;
+}
+
+/** ONNX Resize, axis by axis: any elements by nearest neighbour, float32 by linear and cubic interpolation. */
+const resize: Kernel<ResizeSpec, null> = {
+  name: "resize",
+  match,
+  schedules: () => [null],
+  lower({ bytes, nearest, steps }, _, node, to) {
+    let from: Buffer = to.buffer(node.inputs[0]!);
+    steps.forEach(({ outer, input, output, inner, weights }, i) => {
+      const last = i === steps.length - 1;
+      const target = last ? to.buffer(node.outputs[0]!) : to.scratch(bytes * outer * output * inner);
+      // Along the last axis a line is a row; along others each output position is one.
+      const along = inner === 1;
+      const rows = along ? outer : outer * output;
+      const each = perChunk((along ? output : inner) * bytes * (1 + weights.taps));
+      const { indices } = weights;
+      const factors = nearest ? [] : Array.from(weights.weights, floatArgument);
+      const code = nearest ? nearestCode(bytes, along) : blendCode(weights.taps, along);
+      to.launch(code, [target, from, rows, each, input, output, inner, ...indices, ...factors], Math.ceil(rows / each));
+      from = target;
+    });
+  },
+  cost: ({ bytes, steps }) => {
+    const elements = steps.reduce((sum, { outer, output, inner }) => sum + outer * output * inner, 0);
+    return { multiplyAdds: 2 * elements, bytes: 2 * bytes * elements };
+  },
+};
+
+/** Where the tables begin among the arguments y, x, rows, rows per chunk, input, output, inner. */
+const TABLE = 4 * 7;
+
+/** After the table's start: the index of the input for each output. */
+const nearestCode = (bytes: ElementBytes, along: boolean): KernelCode => ({
+  key: `resize/nearest/${bytes}/${along ? "along" : "across"}`,
+  build: () =>
+    kernelFunction(7, (f, chunk, [y, x, rows, each, input, output, inner], args) => {
+      const from = f.local("i32");
+      const to = f.local("i32");
+      const run = f.local("i32", i32.mul(inner!, bytes));
+      eachRow(f, chunk, rows!, each!, (row) => {
+        if (along) {
+          f.set(to, i32.add(y!, i32.mul(i32.mul(row, output!), bytes)));
+          const line = f.local("i32", i32.add(x!, i32.mul(i32.mul(row, input!), bytes)));
+          f.for(0, output!, 1, (j) => {
+            const index = i32.load(i32.add(args, i32.shl(j, 2)), TABLE);
+            f.set(from, i32.add(line, i32.mul(index, bytes)));
+            copyElement(f, bytes, to, from);
+            f.increment(to, bytes);
+          });
+          f.free(line);
+        } else {
+          f.set(to, i32.add(y!, i32.mul(row, run)));
+          const index = i32.load(i32.add(args, i32.shl(i32.rem_u(row, output!), 2)), TABLE);
+          f.set(from, i32.add(x!, i32.mul(i32.add(i32.mul(i32.div_u(row, output!), input!), index), run)));
+          copyBytes(f, bytes, to, from, run);
+        }
+      });
+    }),
+});
+
+/** After the table's start: `taps` indices for each output, then as many weights. */
+const blendCode = (taps: number, along: boolean): KernelCode => ({
+  key: `resize/blend/${taps}/${along ? "along" : "across"}`,
+  build: (device) =>
+    kernelFunction(7, (f, chunk, [y, x, rows, each, input, output, inner], args) => {
+      const tap = Array.from({ length: taps }, (_, k) => k);
+      const weightsAt = f.local("i32", i32.add(args, i32.mul(output!, 4 * taps)));
+      const entry = f.local("i32");
+      const weightEntry = f.local("i32");
+      const seek = (j: Parameters<typeof i32.mul>[0]): void => {
+        f.set(entry, i32.mul(j, 4 * taps));
+        f.set(weightEntry, i32.add(weightsAt, entry));
+        f.set(entry, i32.add(args, entry));
+      };
+      const index = (k: number) => i32.load(entry, TABLE + 4 * k);
+      const to = f.local("i32");
+      eachRow(f, chunk, rows!, each!, (row) => {
+        if (along) {
+          f.set(to, i32.add(y!, i32.shl(i32.mul(row, output!), 2)));
+          const line = f.local("i32", i32.add(x!, i32.shl(i32.mul(row, input!), 2)));
+          f.for(0, output!, 1, (j) => {
+            seek(j);
+            const terms = tap.map((k) =>
+              f32.mul(f32.load(weightEntry, TABLE + 4 * k), f32.load(i32.add(line, i32.shl(index(k), 2)))),
+            );
+            f.storeF32(to, terms.reduce(f32.add));
+            f.increment(to, 4);
+          });
+          f.free(line);
+        } else {
+          const run = f.local("i32", i32.shl(inner!, 2));
+          f.set(to, i32.add(y!, i32.mul(row, run)));
+          const first = f.local("i32", i32.mul(i32.div_u(row, output!), input!));
+          seek(i32.rem_u(row, output!));
+          const sources = tap.map((k) => f.local("i32", i32.add(x!, i32.mul(i32.add(first, index(k)), run))));
+          const weights = tap.map((k) => f.local("v128", v128.load32_splat(weightEntry, TABLE + 4 * k)));
+          mapLine(f, sources, to, inner!, (...lanes) =>
+            lanes
+              .slice(1)
+              .reduce<V128>(
+                (sum, lane, k) => madd(lane, weights[k + 1]!, sum, device),
+                f32x4.mul(lanes[0]!, weights[0]!),
+              ),
+          );
+          f.free(run, first, ...sources, ...weights);
+        }
+      });
+    }),
+});
+
+export const resizeKernel: Kernel = anyKernel(resize);
