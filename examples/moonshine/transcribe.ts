@@ -24,11 +24,11 @@ export interface Moonshine {
   readonly decoder: InferenceSession;
 }
 
-/** What a recording came to: the text, and how long each half took, in milliseconds. */
+/** What a recording came to: the text, and how long the encoder and each step of the decoder took, in milliseconds. */
 export interface Transcript {
   readonly text: string;
   readonly encoderMs: number;
-  readonly decoderMs: number;
+  readonly stepMs: number;
 }
 
 export async function loadMoonshine(
@@ -74,7 +74,7 @@ export async function transcribe(model: Moonshine, samples: Float32Array): Promi
     );
   }
   const text = llamaTokenizer.decode(tokens.filter((token, i) => i === 0 || token !== END)).trim();
-  return { text, encoderMs: encoded - start, decoderMs: performance.now() - encoded };
+  return { text, encoderMs: encoded - start, stepMs: (performance.now() - encoded) / (tokens.length - 1) };
 }
 
 function emptyCache({ Tensor }: Runtime): Record<string, Tensor> {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { installNode } from "../runtime/node.js";
+import { addBench } from "./commands/bench.js";
 import { addCompare } from "./commands/compare.js";
 import { addInspect } from "./commands/inspect.js";
 import { addRun } from "./commands/run.js";
@@ -27,6 +28,7 @@ addInspect(program);
 addSparsify(program);
 addRun(program);
 addCompare(program);
+addBench(program);
 for (const command of program.commands) command.exitOverride();
 
 installNode();
