@@ -15,7 +15,7 @@ import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from 
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
 import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
 import { isFusible } from "./kernels/index.js";
-import type { Holding, Session } from "./session.js";
+import type { Arenas, Holding, Session } from "./session.js";
 import type { Store } from "./store.js";
 
 interface Launch {
@@ -31,10 +31,10 @@ type Action = { readonly launch: Launch } | { readonly host: Step };
 type Segment = { readonly program: number; readonly parallel: boolean } | { readonly host: Step };
 
 /** Lowers a specialized graph: kernels chosen, memory laid out, programs written. */
-export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session): Plan {
+export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas): Plan {
   const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
   const { store, kernels } = session;
-  const memory = session.hold();
+  const memory = session.hold(arenas);
   const buffers = new Map<Value, Buffer>();
   const actions: Action[] = [];
   const derived = new Map<string, Buffer>();
@@ -82,7 +82,9 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     alias: (output, input) => buffers.set(output, bufferOf(input)),
   };
 
+  const firstAction: number[] = []; // of each step
   spec.steps.forEach((step) => {
+    firstAction.push(actions.length);
     const kernel = locate({ node: labelOf(step.node) }, () => lower(step, spec, kernels, lowering));
     if (kernel === null) actions.push({ host: step });
     described.push({ op: step.node.op, name: labelOf(step.node), kernel: kernel?.name ?? "evaluation" });
@@ -120,18 +122,36 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     });
   };
 
+  const play = (parts: readonly Segment[]): void => {
+    for (const part of parts) {
+      if ("host" in part) evaluate(part.host);
+      else store.run(part.program, part.parallel);
+    }
+  };
   const written = spec.inputs.map((input) => inMemory(input) && bufferOf(input).address !== null);
+  const begin = (feeds: readonly Tensor[]): void => {
+    hostOnly.clear();
+    spec.inputs.forEach((input, i) => {
+      if (written[i] || isText(input)) write(input, feeds[i]!);
+    });
+  };
+  let single: Segment[][] | null = null; // each step's own programs, made when a profile is asked for
   return {
     run(feeds) {
-      hostOnly.clear();
-      spec.inputs.forEach((input, i) => {
-        if (written[i] || isText(input)) write(input, feeds[i]!);
-      });
-      for (const segment of segments) {
-        if ("host" in segment) evaluate(segment.host);
-        else store.run(segment.program, segment.parallel);
-      }
+      begin(feeds);
+      play(segments);
       return spec.outputs.map((output) => copyOf(view(output)));
+    },
+    profile(feeds) {
+      single ??= described.map((_, s) =>
+        writePrograms(actions.slice(firstAction[s], firstAction[s + 1]), store, memory),
+      );
+      begin(feeds);
+      return described.map((line, s) => {
+        const start = performance.now();
+        play(single![s]!);
+        return { ...line, milliseconds: performance.now() - start };
+      });
     },
     describe: () => described,
     release: () => memory.release(),

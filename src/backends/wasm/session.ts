@@ -18,6 +18,11 @@ interface Arena {
   plans: number;
 }
 
+/** Where plans that never run inside each other put their activations: one arena for them all. */
+export interface Arenas {
+  current: Arena | null;
+}
+
 /** What one plan holds of a session; `release` gives it back. */
 export interface Holding {
   /** A dense constant's elements in memory. */
@@ -38,7 +43,7 @@ export class Session implements PlanMaker {
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
   readonly #residents = new Map<Constant, Resident>();
-  #arena: Arena = { address: 0, bytes: 0, plans: 0 };
+  readonly #arenas: Arenas = { current: null };
 
   constructor(device: DeviceInfo, kernels: readonly Kernel[] = allKernels) {
     this.store = new Store(device);
@@ -46,11 +51,16 @@ export class Session implements PlanMaker {
   }
 
   plan(spec: Specialized, host: HostSteps): Plan {
-    return wasmPlan(spec, host, this);
+    return wasmPlan(spec, host, this, this.#arenas);
+  }
+
+  nested(): PlanMaker {
+    const arenas: Arenas = { current: null };
+    return { plan: (spec, host) => wasmPlan(spec, host, this, arenas), nested: () => this.nested() };
   }
 
   /** Memory for a new plan. */
-  hold(): Holding {
+  hold(arenas: Arenas): Holding {
     const { store } = this;
     const constants = new Set<Constant>();
     const regions: { address: number; bytes: number }[] = [];
@@ -75,7 +85,7 @@ export class Session implements PlanMaker {
       prepare,
       upload: (tensor) => prepare(tensor, "", tensor.byteLength, (target) => target.set(tensor.bytes())),
       arena: (bytes) => {
-        arena = this.#arenaOf(bytes);
+        arena = this.#arenaOf(arenas, bytes);
         arena.plans++;
         return arena.address;
       },
@@ -87,7 +97,7 @@ export class Session implements PlanMaker {
       release: () => {
         for (const { address, bytes } of regions) store.free(address, bytes);
         for (const constant of constants) this.#leave(constant);
-        if (arena !== null && --arena.plans === 0 && arena !== this.#arena) store.free(arena.address, arena.bytes);
+        if (arena !== null && --arena.plans === 0 && arena !== arenas.current) store.free(arena.address, arena.bytes);
       },
     };
   }
@@ -98,18 +108,14 @@ export class Session implements PlanMaker {
     this.store.release();
   }
 
-  /**
-   * Plans of one session never run at the same time, so they share an arena. When a plan needs more than it has, a larger one is
-   * made, and the old one stays for the plans that were laid out in it.
-   */
-  #arenaOf(bytes: number): Arena {
-    if (bytes > this.#arena.bytes || this.#arena.bytes === 0) {
-      const old = this.#arena;
-      const size = Math.ceil(bytes * 1.25) + 64;
-      this.#arena = { address: this.store.allocate(size), bytes: size, plans: 0 };
-      if (old.plans === 0 && old.bytes > 0) this.store.free(old.address, old.bytes);
-    }
-    return this.#arena;
+  /** The current arena if it is large enough; else a larger one, the old one staying for the plans that were laid out in it. */
+  #arenaOf(arenas: Arenas, bytes: number): Arena {
+    const { current } = arenas;
+    if (current !== null && bytes <= current.bytes) return current;
+    const size = Math.ceil(bytes * 1.25) + 64;
+    if (current?.plans === 0) this.store.free(current.address, current.bytes);
+    arenas.current = { address: this.store.allocate(size), bytes: size, plans: 0 };
+    return arenas.current;
   }
 
   #leave(constant: Constant): void {

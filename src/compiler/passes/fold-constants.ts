@@ -1,4 +1,4 @@
-import type { Constant, Graph, Node, Value } from "../../graph/index.js";
+import { type Constant, capturesOf, type Graph, type Node, subgraphsOf, type Value } from "../../graph/index.js";
 import { SparseTensor } from "../../layouts/index.js";
 import { NonzeroError } from "../../tensor/index.js";
 import { decidedBranch, fold, operandOfConstant, UNKNOWN } from "../fold.js";
@@ -19,6 +19,7 @@ function foldGraph(graph: Graph, outer: (value: Value) => Constant | undefined):
     for (let next = alias.get(at); next !== undefined; next = alias.get(at)) at = next;
     return at;
   };
+  const read = readValues(graph);
   const constantOf = (value: Value): Constant | undefined => constants.get(resolve(value)) ?? outer(resolve(value));
   const nodes: Node[] = [];
   const pending = [...graph.nodes].reverse();
@@ -29,7 +30,7 @@ function foldGraph(graph: Graph, outer: (value: Value) => Constant | undefined):
       const constant = constantOf(input);
       return constant === undefined ? { type: input.type ?? UNKNOWN } : operandOfConstant(constant);
     });
-    if (isIdentity(node)) {
+    if (isIdentity(node, read)) {
       alias.set(node.outputs[0]!, inputs[0]!);
       continue;
     }
@@ -99,10 +100,24 @@ const identity = (from: Value, to: Value): Node => ({
   attributes: new Map(),
 });
 
-function isIdentity(node: Node): boolean {
+function isIdentity(node: Node, read: ReadonlySet<Value>): boolean {
   if (node.domain !== "") return false;
   if (node.op === "Identity") return true;
-  return node.op === "Dropout" && node.inputs.length < 3 && node.outputs.slice(1).every((output) => output === null);
+  const alone = node.outputs.slice(1).every((output) => output === null || !read.has(output));
+  return node.op === "Dropout" && node.inputs.length < 3 && alone;
+}
+
+/** The values that a graph's nodes, their subgraphs and its outputs read. */
+function readValues(graph: Graph): ReadonlySet<Value> {
+  const read = new Set<Value>(graph.outputs);
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) if (input !== null) read.add(input);
+    for (const inner of subgraphsOf(node)) {
+      for (const value of capturesOf(inner)) read.add(value);
+      for (const value of readValues(inner)) read.add(value);
+    }
+  }
+  return read;
 }
 
 function transposedSparse(node: Node, constant: Constant | null | undefined): SparseTensor | null {

@@ -1,6 +1,7 @@
 import type { Pass } from "../pass.js";
 import { recognizeActivations } from "./activations.js";
 import { foldBatchNorm } from "./batch-norm.js";
+import { blocksForConvTranspose } from "./conv-transpose.js";
 import { foldConstants } from "./fold-constants.js";
 import { recognizeLayerNorm } from "./layer-norm.js";
 
