@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel.js";
+import { cumSumKernel } from "./cum-sum.js";
 import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
 import { normalizeKernels } from "./normalize/index.js";
@@ -14,6 +15,7 @@ export const smallKernels: readonly Kernel[] = [
   ...normalizeKernels,
   resizeKernel,
   rotaryEmbeddingKernel,
+  cumSumKernel,
 ];
 
 export { isFusible } from "./elementwise/program.js";

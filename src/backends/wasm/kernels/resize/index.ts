@@ -15,7 +15,8 @@ import {
 import { madd } from "../../math.js";
 import { eachRow, mapLine } from "../lines.js";
 import { attributesOfNode, constantInts, elementBytes } from "../move/kernels.js";
-import { copyBytes, copyElement, type ElementBytes } from "../move/run.js";
+import type { ElementBytes } from "../move/run.js";
+import { launchTake, MOST_TABLE_WORDS } from "../move/take.js";
 import { perChunk } from "../rows.js";
 
 interface AxisStep {
@@ -33,8 +34,6 @@ export interface ResizeSpec {
   readonly steps: readonly AxisStep[];
 }
 
-/** Words of index and weight tables that a launch carries among its arguments, at most. */
-const MOST_WORDS = 1 << 14;
 /** Inputs that an output blends, at most: cubic interpolation's four. */
 const MOST_TAPS = 4;
 
@@ -67,7 +66,7 @@ function match(node: Node, at: MatchContext): ResizeSpec | null {
     left[axis] = output;
   }
   const fits = steps.every(
-    ({ weights, output }) => weights.taps <= MOST_TAPS && 2 * weights.taps * output <= MOST_WORDS,
+    ({ weights, output }) => weights.taps <= MOST_TAPS && 2 * weights.taps * output <= MOST_TABLE_WORDS,
   );
   return fits && steps.length > 0 && !left.includes(0) ? { bytes, nearest, steps } : null;
 }
@@ -82,15 +81,19 @@ const resize: Kernel<ResizeSpec, null> = {
     steps.forEach(({ outer, input, output, inner, weights }, i) => {
       const last = i === steps.length - 1;
       const target = last ? to.buffer(node.outputs[0]!) : to.scratch(bytes * outer * output * inner);
+      const source = from;
+      from = target;
+      if (nearest) {
+        launchTake(to, { bytes, outer, input, inner, indices: weights.indices }, target, source);
+        return;
+      }
       // Along the last axis a line is a row; along others each output position is one.
       const along = inner === 1;
       const rows = along ? outer : outer * output;
       const each = perChunk((along ? output : inner) * bytes * (1 + weights.taps));
-      const { indices } = weights;
-      const factors = nearest ? [] : Array.from(weights.weights, floatArgument);
-      const code = nearest ? nearestCode(bytes, along) : blendCode(weights.taps, along);
-      to.launch(code, [target, from, rows, each, input, output, inner, ...indices, ...factors], Math.ceil(rows / each));
-      from = target;
+      const tables = [...weights.indices, ...Array.from(weights.weights, floatArgument)];
+      const args = [target, source, rows, each, input, output, inner, ...tables];
+      to.launch(blendCode(weights.taps, along), args, Math.ceil(rows / each));
     });
   },
   cost: ({ bytes, steps }) => {
@@ -101,35 +104,6 @@ const resize: Kernel<ResizeSpec, null> = {
 
 /** Where the tables begin among the arguments y, x, rows, rows per chunk, input, output, inner. */
 const TABLE = 4 * 7;
-
-/** After the table's start: the index of the input for each output. */
-const nearestCode = (bytes: ElementBytes, along: boolean): KernelCode => ({
-  key: `resize/nearest/${bytes}/${along ? "along" : "across"}`,
-  build: () =>
-    kernelFunction(7, (f, chunk, [y, x, rows, each, input, output, inner], args) => {
-      const from = f.local("i32");
-      const to = f.local("i32");
-      const run = f.local("i32", i32.mul(inner!, bytes));
-      eachRow(f, chunk, rows!, each!, (row) => {
-        if (along) {
-          f.set(to, i32.add(y!, i32.mul(i32.mul(row, output!), bytes)));
-          const line = f.local("i32", i32.add(x!, i32.mul(i32.mul(row, input!), bytes)));
-          f.for(0, output!, 1, (j) => {
-            const index = i32.load(i32.add(args, i32.shl(j, 2)), TABLE);
-            f.set(from, i32.add(line, i32.mul(index, bytes)));
-            copyElement(f, bytes, to, from);
-            f.increment(to, bytes);
-          });
-          f.free(line);
-        } else {
-          f.set(to, i32.add(y!, i32.mul(row, run)));
-          const index = i32.load(i32.add(args, i32.shl(i32.rem_u(row, output!), 2)), TABLE);
-          f.set(from, i32.add(x!, i32.mul(i32.add(i32.mul(i32.div_u(row, output!), input!), index), run)));
-          copyBytes(f, bytes, to, from, run);
-        }
-      });
-    }),
-});
 
 /** After the table's start: `taps` indices for each output, then as many weights. */
 const blendCode = (taps: number, along: boolean): KernelCode => ({
