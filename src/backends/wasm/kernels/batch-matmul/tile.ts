@@ -1,6 +1,7 @@
 import { type Func, f32x4, type I32, i32, type Local, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
 import { madd } from "../../math.js";
+import { fences, loadsPerFence } from "../matmul/fences.js";
 
 /** Where a tile's left elements a[r, k] lie: `rows`: k contiguous, rows `stride` bytes apart; `columns`: r contiguous, k `stride` bytes apart. */
 export interface Left {
@@ -35,23 +36,31 @@ export function emitTile(
   const a = [f.local("i32", left.pointer)];
   if (left.order === "rows") for (let r = 1; r < rows; r++) a.push(f.local("i32", i32.add(a[r - 1]!, left.stride)));
   const b = f.local("i32", right.pointer);
-  const x = f.localArray("v128", vectors);
-  const w = f.local("v128");
+  const byRow = rows > vectors;
+  const held = f.localArray("v128", Math.min(rows, vectors));
+  const moving = f.local("v128");
+  const fence = fences(f, a[0]!);
+  const spacing = loadsPerFence(rows * vectors + held.length);
 
   const aStep = left.order === "rows" ? 4 : typeof left.stride === "number" ? left.stride : null;
   const bStep = typeof right.stride === "number" ? right.stride : null;
-  const term = (aOffset: number, bOffset: number): void => {
-    x.forEach((vector, v) => {
-      f.set(vector, v128.load(b, bOffset + 16 * v));
-    });
-    for (let r = 0; r < rows; r++) {
-      f.set(w, left.order === "rows" ? v128.load32_splat(a[r]!, aOffset) : v128.load32_splat(a[0]!, aOffset + 4 * r));
-      for (let v = 0; v < vectors; v++) f.set(sums[r * vectors + v]!, madd(w, x[v]!, sums[r * vectors + v]!, device));
-    }
-  };
   const terms = (count: number): void => {
+    let loads = 0;
     for (let u = 0; u < count; u++) {
-      term(u * (aStep ?? 0), u * (bStep ?? 0));
+      const element = (r: number) =>
+        left.order === "rows" ? v128.load32_splat(a[r]!, 4 * u) : v128.load32_splat(a[0]!, u * (aStep ?? 0) + 4 * r);
+      const vector = (v: number) => v128.load(b, u * (bStep ?? 0) + 16 * v);
+      held.forEach((x, i) => {
+        f.set(x, byRow ? vector(i) : element(i));
+      });
+      for (let i = 0; i < Math.max(rows, vectors); i++) {
+        f.set(moving, byRow ? element(i) : vector(i));
+        held.forEach((x, h) => {
+          const sum = sums[byRow ? i * vectors + h : h * vectors + i]!;
+          f.set(sum, madd(moving, x, sum, device));
+        });
+        if (++loads % spacing === 0) fence(1);
+      }
       if (bStep === null) f.increment(b, right.stride);
       if (aStep === null) f.increment(a[0]!, left.stride);
     }
@@ -60,14 +69,17 @@ export function emitTile(
   };
 
   const rest = f.local("i32", inner);
-  f.while(i32.ge_s(rest, UNROLL), () => {
-    terms(UNROLL);
-    f.increment(rest, -UNROLL);
-  });
-  f.while(rest, () => {
-    terms(1);
-    f.increment(rest, -1);
-  });
-  f.free(rest, w, b, ...x, ...a);
+  for (const count of [UNROLL, 1]) {
+    f.if(i32.ge_s(rest, count), () =>
+      f.doWhile(
+        () => {
+          terms(count);
+          f.increment(rest, -count);
+        },
+        () => i32.ge_s(rest, count),
+      ),
+    );
+  }
+  f.free(rest, moving, b, ...held, ...a);
   return sums;
 }
