@@ -98,6 +98,17 @@ const cases: readonly Case[] = [
   attention("12h 197 d64", 12, 197, 197, 64),
   attention("6h 1500 d64", 6, 1500, 1500, 64),
   attention("cross decode 8h s1500 d64", 8, 1, 1500, 64),
+  {
+    name: "attention decode from a cache 8h s1500 d64",
+    op: "Attention",
+    version: 23,
+    inputs: [
+      [1, 8, 1, 64],
+      [1, 8, 1500, 64],
+      [1, 8, 1500, 64],
+    ],
+    multiplyAdds: 8 * 1500 * 64 * 2,
+  },
   conv("resnet 7x7/2 3→64", [1, 3, 224, 224], [64, 3, 7, 7], 2, 3),
   conv("resnet 1x1 64→256 @56", [1, 64, 56, 56], [256, 64, 1, 1], 1, 0),
   conv("resnet 3x3 64→64 @56", [1, 64, 56, 56], [64, 64, 3, 3], 1, 1),

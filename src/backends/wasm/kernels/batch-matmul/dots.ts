@@ -1,7 +1,11 @@
 import { type Func, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
 import { madd } from "../../math.js";
+import { fences } from "../matmul/fences.js";
 import { transpose4 } from "./pack.js";
+
+/** Vectors of a row in one round. */
+const UNROLL = 4;
 
 /** Dot products of the row at `a` of length `k` with `count` rows at `b`, `stride` bytes apart, in the lanes of a vector. */
 export function emitDots(
@@ -24,13 +28,19 @@ export function emitDots(
     for (const pointer of [left, ...rows]) f.increment(pointer, bytes);
     f.increment(rest, -bytes / 4);
   };
-  f.while(i32.ge_s(rest, 4), () => {
-    f.set(x, v128.load(left));
-    rows.forEach((row, i) => {
-      f.set(sums[i]!, madd(x, v128.load(row), sums[i]!, device));
+  const fence = fences(f, left);
+  for (const vectors of [UNROLL, 1]) {
+    f.while(i32.ge_s(rest, 4 * vectors), () => {
+      for (let u = 0; u < vectors; u++) {
+        f.set(x, v128.load(left, 16 * u));
+        rows.forEach((row, i) => {
+          f.set(sums[i]!, madd(x, v128.load(row, 16 * u), sums[i]!, device));
+        });
+        if (u + 1 < vectors) fence(1);
+      }
+      steps(16 * vectors);
     });
-    steps(16);
-  });
+  }
   f.while(rest, () => {
     f.set(x, v128.load32_zero(left));
     rows.forEach((row, i) => {

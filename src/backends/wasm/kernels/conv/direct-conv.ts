@@ -1,6 +1,7 @@
 import { type Func, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type DeviceInfo, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { activate, madd } from "../../math.js";
+import { fences, loadsPerFence } from "../matmul/fences.js";
 import { type Epilogue, epilogueKey } from "../matmul/store.js";
 import { frameOf } from "./frame.js";
 import { panelConv } from "./panel-conv.js";
@@ -90,12 +91,16 @@ const directCode = (
             i === 0 ? from : f.local("i32", i32.add(from, i32.mul(phase, i))),
           );
           const weight = f.local("v128");
+          const fence = fences(f, from);
+          const spacing = loadsPerFence(sums.length + 1);
+          let loads = 0;
           for (let kx = 0; kx < kw; kx++) {
             const shift = kx * dilation;
             f.set(weight, v128.load32_splat(weights, weightsAt + 4 * kx));
             sums.forEach((sum, v) => {
               const input = v128.load(pointers[shift % stride]!, 4 * Math.floor(shift / stride) + 16 * v);
               f.set(sum, madd(weight, input, sum, device));
+              if (++loads % spacing === 0) fence(1);
             });
           }
           f.free(weight, ...pointers.slice(1));
