@@ -6,4 +6,10 @@ import { foldConstants } from "./fold-constants.js";
 import { recognizeLayerNorm } from "./layer-norm.js";
 
 /** All passes on graphs whose dimensions may be names, in the order in which they run. */
-export const passes: readonly Pass[] = [foldConstants, foldBatchNorm, recognizeLayerNorm, recognizeActivations];
+export const passes: readonly Pass[] = [
+  foldConstants,
+  foldBatchNorm,
+  blocksForConvTranspose,
+  recognizeLayerNorm,
+  recognizeActivations,
+];
