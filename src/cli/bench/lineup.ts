@@ -17,9 +17,13 @@ export interface Timing extends Pick<PairedOptions, "rounds" | "seconds" | "sign
 export async function installedRivals(threads: number, say: Timing["say"]): Promise<Rival[]> {
   const rivals: Rival[] = [];
   for (const name of RIVALS) {
-    const rival = await loadRival(name, threads);
-    if (rival === null) say(`${name} is not installed: not compared with`);
-    else rivals.push(rival);
+    try {
+      const rival = await loadRival(name, threads);
+      if (rival === null) say(`${name} is not installed: not compared with`);
+      else rivals.push(rival);
+    } catch (error) {
+      say(`${name} does not load here, so it is not compared with: ${(error as Error).message}`);
+    }
   }
   return rivals;
 }

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { writeModel } from "../../formats/onnx/index.js";
 import { GraphBuilder } from "../../graph/index.js";
 import { applySparse } from "../../prune/index.js";
+import { Runner } from "../../runtime/index.js";
 import { installNode } from "../../runtime/node.js";
 import { Tensor } from "../../tensor/index.js";
 import type { Report } from "../bench/result.js";
@@ -65,6 +66,18 @@ describe("bench matmul", () => {
     // Kept work is counted by what the pattern keeps: half, half, a tenth.
     const [dense, half] = report.results as [Report["results"][0], Report["results"][0]];
     expect((half.kept_gflops! * half.median_ms) / (dense.kept_gflops! * dense.median_ms)).toBeCloseTo(0.5, 2);
+  });
+
+  test("times nothing where a product is wrong", async () => {
+    const { run } = Runner.prototype;
+    vi.spyOn(Runner.prototype, "run").mockImplementation(function (this: Runner, feeds) {
+      const { y } = run.call(this, feeds);
+      (y!.data as Float32Array)[100]! += 0.1;
+      return { y: y! };
+    });
+    const { error } = JSON.parse(await nonzero("bench", "matmul", ...SHAPE, "--pattern", "2:4", "--json"));
+    expect(error).toMatchObject({ code: "disagreement", reason: expect.stringContaining("row 12, column 4") });
+    expect(process.exitCode).toBe(1);
   });
 
   test("prints a table", async () => {
