@@ -11,6 +11,7 @@ import {
 import { GraphBuilder } from "../../../../graph/index.js";
 import { type DataType, Tensor } from "../../../../tensor/index.js";
 import { elementwiseKernel } from "./index.js";
+import { isFusible } from "./program.js";
 
 const kernels = [elementwiseKernel];
 
@@ -184,6 +185,40 @@ describe("one elementwise operator", () => {
         );
     },
   );
+
+  it("com.microsoft's activations, with their biases", () => {
+    const domain = "com.microsoft";
+    const [x, bias] = [tensorOf("float32", [3, 5, 13], 1), tensorOf("float32", [13], 2)];
+    const gelu: Tolerance = (y) => 4e-7 + 2e-5 * Math.abs(y);
+    checkOperator({ op: "Gelu", domain, inputs: [x] }, kernels, "elementwise", gelu);
+    checkOperator({ op: "BiasGelu", domain, inputs: [x, bias] }, kernels, "elementwise", gelu);
+    checkOperator({ op: "FastGelu", domain, inputs: [x] }, kernels, "elementwise", gelu);
+    checkOperator({ op: "FastGelu", domain, inputs: [x, bias] }, kernels, "elementwise", gelu);
+    checkOperator(
+      { op: "QuickGelu", domain, inputs: [x], attributes: { alpha: 1.5 } },
+      kernels,
+      "elementwise",
+      ulps(5),
+    );
+  });
+
+  it("tells which nodes a fused loop can hold", () => {
+    const fusible = (op: string, dtypes: (DataType | undefined)[], attributes = {}) => {
+      const builder = new GraphBuilder();
+      const values = dtypes.map((dtype, i) => builder.input(`x${i}`, dtype ?? "string", null));
+      builder.output(builder.add(op, values, attributes));
+      return isFusible(builder.build().nodes[0]!, (value) => dtypes[values.indexOf(value)]);
+    };
+    expect(fusible("Add", ["float32", "float32"])).toBe(true);
+    expect(fusible("Add", ["int64", "int64"])).toBe(true);
+    expect(fusible("Where", ["bool", "float32", "float32"])).toBe(true);
+    expect(fusible("Cast", ["int64"], { to: 1 })).toBe(true);
+    expect(fusible("Cast", ["float32"], { to: 10 })).toBe(false);
+    expect(fusible("Div", ["int64", "int64"])).toBe(false);
+    expect(fusible("Add", ["float16", "float16"])).toBe(false);
+    expect(fusible("Add", ["float32", undefined])).toBe(false);
+    expect(fusible("MatMul", ["float32", "float32"])).toBe(false);
+  });
 
   it("leaves what has no lanes to the evaluation", () => {
     checkOperator({ op: "Add", inputs: [tensorOf("float64", [3], 1), tensorOf("float64", [3], 2)] }, kernels, null);
