@@ -4,6 +4,7 @@ import { type Argument, type Buffer, floatArgument, type Kernel, type Lowering }
 import { attendBlocks, BLOCK_ROWS, blockScratchBytes } from "./block.js";
 import { copyHeads } from "./cache.js";
 import type { Masking } from "./items.js";
+import { addBias, paddingMask } from "./multi-head.js";
 import { attendRows, rowScratchBytes } from "./row.js";
 import { type AttentionSpec, attentionSpec } from "./spec.js";
 
@@ -26,21 +27,27 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
   lower(spec, schedule, node, to) {
     const { batch, heads, queries, headSize, valueSize } = spec;
     const { pastKey, pastValue, presentKey, presentValue } = spec.at;
+    const query = projected(spec, node, to, 0);
     const keys = joined(spec, node, to, 1, pastKey, presentKey, spec.k, headSize);
     const values = joined(spec, node, to, 2, pastValue, presentValue, spec.v, valueSize);
     const inBlocks = queries >= schedule.blocksFrom;
     const blocks = inBlocks ? Math.ceil(queries / BLOCK_ROWS) : queries;
     const items = batch * heads * blocks;
     if (items === 0) return;
-    const masking: Masking = { mask: spec.mask?.dtype ?? "none", causal: spec.causal };
+    const masking: Masking = { mask: spec.mask?.dtype ?? "none", causal: spec.position !== null };
     const seen = spec.mask?.keys ?? spec.past + spec.keys;
     const chunks = Math.min(items, to.device.threads * schedule.chunksPerThread);
     const bytes = 64 * Math.ceil((inBlocks ? blockScratchBytes(headSize, valueSize) : rowScratchBytes(seen)) / 64);
-    const mask = spec.mask === null ? 0 : to.buffer(node.inputs[spec.at.mask]!);
+    const given = spec.mask === null ? 0 : to.buffer(node.inputs[spec.at.mask]!);
+    const { padding } = spec;
+    const mask =
+      padding === null
+        ? given
+        : paddingMask(given as Buffer, padding.form === "lengths", batch, seen, padding.hidden, to);
     const width = spec.mask?.dtype === "bool" ? 1 : 4;
     const strides = ({ batch, head, row }: HeadStrides): number[] => [4 * batch, 4 * head, 4 * row];
     const args: Argument[] = [
-      to.buffer(node.inputs[0]!),
+      query,
       keys.buffer,
       values.buffer,
       to.buffer(node.outputs[0]!),
@@ -61,7 +68,7 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
       ...strides(values.strides),
       ...strides(spec.y),
       ...(spec.mask?.strides ?? [0, 0, 0, 0]).map((stride) => stride * width),
-      spec.past,
+      spec.position ?? 0,
       floatArgument(spec.scale),
     ];
     to.launch((inBlocks ? attendBlocks : attendRows)(masking), args, chunks);
@@ -72,18 +79,28 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
   }),
 };
 
+/** Query (0), keys (1) or values (2) as given, or with their part of the bias; keys and values of four axes get none. */
+function projected(spec: AttentionSpec, node: Node, to: Lowering, input: 0 | 1 | 2): Buffer {
+  const value = node.inputs[input]!;
+  const { shape } = to.type(value);
+  if (!spec.biased || shape.length !== 3) return to.buffer(value);
+  const [batch, rows, size] = shape as [number, number, number];
+  const offset = 4 * input * spec.heads * spec.headSize;
+  return addBias(to.buffer(value), { buffer: to.buffer(node.inputs[3]!), offset }, batch * rows, size, to);
+}
+
 /** Keys or values: the input itself, or with a cache (or a present output that is wanted) the past and the input in one place. */
 function joined(
   spec: AttentionSpec,
   node: Node,
   to: Lowering,
-  input: number,
+  input: 1 | 2,
   past: number,
   present: number,
   strides: HeadStrides,
   size: number,
 ): { buffer: Buffer; strides: HeadStrides } {
-  const given = to.buffer(node.inputs[input]!);
+  const given = projected(spec, node, to, input);
   const before = node.inputs[past] ?? null;
   const output = node.outputs[present] ?? null;
   if (before === null && output === null) return { buffer: given, strides };

@@ -185,7 +185,7 @@ function emitMask(
 
 /** Hides the keys behind each query's own position, in blocks that have such keys. */
 function emitCausal(f: Func, a: Arguments, item: Item, { p }: Areas, block: KeyBlock): void {
-  const position = f.local("i32", i32.add(item.first, a.past));
+  const position = f.local("i32", i32.add(item.first, a.position));
   f.if(i32.gt_s(i32.add(block.first, block.count), position), () => {
     const lanes = f.local("v128");
     const at = f.local("i32");

@@ -34,7 +34,7 @@ export const ARGUMENTS = [
   "maskHead",
   "maskRow",
   "maskKey",
-  "past",
+  "position",
   "scale",
 ] as const;
 
@@ -89,8 +89,9 @@ export function forItems(
     f.if(i32.gt_s(rows, height), () => f.set(rows, height));
     const keys = f.local("i32", a.keys);
     if (masking.causal) {
-      const seen = f.local("i32", i32.add(i32.add(first, rows), a.past));
-      f.if(i32.lt_s(seen, keys), () => f.set(keys, seen));
+      const seen = f.local("i32", i32.add(i32.add(first, rows), a.position));
+      f.set(keys, i32.min_s(seen, keys));
+      f.if(i32.lt_s(keys, 0), () => f.set(keys, 0));
       f.free(seen);
     }
     const item: Item = {

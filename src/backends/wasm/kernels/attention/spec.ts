@@ -1,4 +1,5 @@
 import type { Node, Value } from "../../../../graph/index.js";
+import type { MultiHeadAttentionAttributes } from "../../../../ops/contrib/multi-head-attention.js";
 import { attributesFor, operatorOf, operators } from "../../../../ops/index.js";
 import { type HeadStrides, headsFirst, rowsFirst } from "../../../../ops/nn/attend.js";
 import type { AttentionAttributes } from "../../../../ops/nn/attention.js";
@@ -28,8 +29,12 @@ export interface AttentionSpec {
   readonly v: HeadStrides;
   readonly y: HeadStrides;
   readonly scale: number;
-  /** Query i sees keys up to i + past only. */
-  readonly causal: boolean;
+  /** Query i sees keys up to i + position only; null for all. */
+  readonly position: number | null;
+  /** Keys hidden as padding, by MultiHeadAttention's key_padding_mask; takes the place of `mask`. */
+  readonly padding: { readonly form: "lengths" | "keys"; readonly hidden: number } | null;
+  /** q, k and v get a bias first, from the node's input 3. */
+  readonly biased: boolean;
   readonly mask: AttentionMask | null;
   /** The node's inputs and outputs by what they are. */
   readonly at: {
@@ -83,7 +88,8 @@ interface Parts {
   readonly queryHeads: number | null;
   readonly keyValueHeads: number | null;
   readonly scale: number | null;
-  readonly causal: boolean;
+  readonly causal: "from the past on" | "to the end" | null;
+  readonly biased: boolean;
   readonly at: AttentionSpec["at"];
 }
 
@@ -122,7 +128,9 @@ function specOf(node: Node, at: MatchContext, parts: Parts): AttentionSpec | nul
     v: v.strides,
     y: flat ? rowsFirst(q.heads, q.rows, v.size) : headsFirst(q.heads, q.rows, v.size),
     scale: parts.scale ?? 1 / Math.sqrt(q.size),
-    causal: parts.causal,
+    position: parts.causal === null ? null : parts.causal === "to the end" ? past + k.rows - q.rows : past,
+    padding: null,
+    biased: parts.biased,
     mask,
     at: parts.at,
   };
@@ -137,26 +145,39 @@ function matchAttention(node: Node, at: MatchContext): AttentionSpec | null {
     queryHeads: a.queryHeads,
     keyValueHeads: a.keyValueHeads,
     scale: a.scale,
-    causal: a.isCausal,
+    causal: a.isCausal ? "from the past on" : null,
+    biased: false,
     at: { mask: 3, pastKey: 4, pastValue: 5, presentKey: 1, presentValue: 2 },
   });
 }
 
-/** com.microsoft MultiHeadAttention of separate q, k, v without projection bias, padding mask or an output of scores. */
+const KEY_PADDING = 4;
+
+/** com.microsoft MultiHeadAttention of separate q, k, v, with one kind of mask, without an output of scores. */
 function matchMultiHeadAttention(node: Node, at: MatchContext): AttentionSpec | null {
-  const [query, key] = node.inputs;
-  if (!query || !key || node.inputs[3] || node.inputs[4] || node.inputs.slice(8).some(Boolean) || node.outputs[3])
-    return null;
-  if (at.type(query).shape.length !== 3) return null;
-  const number = (name: string): number => Number(node.attributes.get(name)?.value ?? 0);
-  const heads = number("num_heads");
-  return specOf(node, at, {
-    queryHeads: heads,
-    keyValueHeads: heads,
-    scale: number("scale") || null,
-    causal: number("unidirectional") !== 0,
+  const [query, key, value, bias, padding, mask] = node.inputs;
+  if (!query || !key || !value || node.inputs.slice(8).some(Boolean) || node.outputs[3]) return null;
+  if (at.type(query).shape.length !== 3 || (bias && at.type(bias).dtype !== "float32")) return null;
+  const a = attributesFor(node, operatorOf(node, operators)) as MultiHeadAttentionAttributes;
+  const spec = specOf(node, at, {
+    queryHeads: a.heads,
+    keyValueHeads: a.heads,
+    scale: a.scale,
+    causal: a.unidirectional ? "to the end" : null,
+    biased: Boolean(bias),
     at: { mask: 5, pastKey: 6, pastValue: 7, presentKey: 1, presentValue: 2 },
   });
+  if (spec === null || !padding) return spec;
+  const { dtype, shape } = at.type(padding);
+  const total = spec.past + spec.keys;
+  const form = shape.join() === `${spec.batch}` ? "lengths" : shape.join() === `${spec.batch},${total}` ? "keys" : null;
+  if (mask || dtype !== "int32" || form === null) return null;
+  return {
+    ...spec,
+    mask: { dtype: "float32", strides: [total, 0, 0, 1], keys: total },
+    padding: { form, hidden: a.maskFilterValue },
+    at: { ...spec.at, mask: KEY_PADDING },
+  };
 }
 
 /** The attention that a node stands for, or null when it is none that the kernel knows. */
