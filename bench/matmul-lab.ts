@@ -5,11 +5,10 @@ import { PROGRAM_HEADER, STEP, STEP_BYTES } from "../src/backends/wasm/driver.js
 import { installNodeHost } from "../src/backends/wasm/host.node.js";
 import type { Argument, Buffer, KernelCode, Lowering } from "../src/backends/wasm/kernel.js";
 import {
-  DENSE_SCHEDULE,
   lowerPanelMultiply,
   type PanelSchedule,
   panelsFor,
-  SPARSE_SCHEDULE,
+  scheduleFor,
 } from "../src/backends/wasm/kernels/matmul/panel.js";
 import { pack } from "../src/backends/wasm/kernels/matmul/panels.js";
 import { NO_EPILOGUE, type Order } from "../src/backends/wasm/kernels/matmul/store.js";
@@ -82,7 +81,7 @@ function ours(text: string): Case {
     constant = new SparseTensor([M, K], [0, 1], stored);
     kept = mask.data.reduce((a, b) => a + b, 0);
   }
-  const base = pattern === "dense" ? DENSE_SCHEDULE : SPARSE_SCHEDULE;
+  const base = scheduleFor(constant);
   const [width = base.width, slab = base.slab, block = base.block] = options
     .replace("^token", "")
     .split(",")

@@ -1,5 +1,5 @@
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
-import { DENSE_SCHEDULE, lowerPanelMultiply, type PanelSchedule, panelsFor, SPARSE_SCHEDULE } from "./panel.js";
+import { lowerPanelMultiply, type PanelSchedule, panelsFor, scheduleFor } from "./panel.js";
 import { type Panels, pack } from "./panels.js";
 import { type LinearSpec, linearSpec } from "./spec.js";
 
@@ -7,14 +7,15 @@ import { type LinearSpec, linearSpec } from "./spec.js";
  * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout. x may have leading axes, which count as
  * tokens; x and y are read and written in the order that the node has them.
  */
-export const linear: Kernel<LinearSpec, PanelSchedule> = {
+export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
   name: "linear",
   match: linearSpec,
   schedules: ({ layout }) =>
     layout === "dense"
-      ? [DENSE_SCHEDULE, { ...DENSE_SCHEDULE, width: 12, slab: 192 }, { ...DENSE_SCHEDULE, width: 12, slab: 128 }]
-      : [SPARSE_SCHEDULE, { ...SPARSE_SCHEDULE, slab: 384 }, { ...SPARSE_SCHEDULE, width: 8, slab: 256 }],
-  lower(spec, schedule, node, to) {
+      ? [null, { width: 12, slab: 192, block: 96 }, { width: 6, slab: 128, block: 24 }]
+      : [null, { width: 12, slab: 128, block: 0 }, { width: 8, slab: 256, block: 0 }],
+  lower(spec, tuned, node, to) {
+    const schedule = tuned ?? scheduleFor(to.constant(node.inputs[spec.weight]!)!);
     const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
     const [weight, x] = [node.inputs[spec.weight]!, node.inputs[spec.x]!];
     const panels = panelsFor(weight, undefined, K, N, to, schedule);

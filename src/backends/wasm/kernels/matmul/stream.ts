@@ -6,11 +6,11 @@ import { type Entries, entriesOf, type RowRange } from "./weights.js";
  * weight allows it: blocks, V:n:m; otherwise 1); strips form blocks of about equal work; the inputs are cut into slabs of
  * `slab`. The stream holds, for each block, for each slab, for each strip of the block:
  *
- * - a header of 8 bytes: u32 number of quads, u32 number of singles;
+ * - a header of 8 bytes: u32 number of quads, u16 number of singles, u16 number of the strip in its block;
  * - quads: 4 input numbers (i16, counted from the slab's beginning), then the values of 4 entries (for 2 rows: a0 b0 a1 b1 …);
  * - singles: 1 input number (i16), padding to 4 bytes with float32 values, then the entry's values; padded to a multiple of 4 bytes.
  *
- * So every kept entry costs its value and at most 16 bits. A strip's entries near the end of a slab may be taken by the
+ * Strips come by falling number of quads, so that a processor foresees the end of most loops. Every kept entry costs its value and at most 16 bits. A strip's entries near the end of a slab may be taken by the
  * slab before or after it, so that all slabs but the last have no singles.
  *
  * Before the stream: a table of 3 u32 for each block (first strip, end strip, byte offset of its stream), padded to 64 bytes; after
@@ -44,7 +44,7 @@ const SLACK = 64;
 /** Inputs by which a strip may overstep a slab's end. */
 const OVERSTEP = 32;
 /** Entries of a block in one slab: enough work to make up for bringing the slab of X into the first cache. */
-const ENTRIES_PER_BLOCK_SLAB = 8192;
+const ENTRIES_PER_BLOCK_SLAB = 16384;
 
 const described = new WeakMap<SparseTensor, Map<string, Stream>>();
 let latest: { weight: SparseTensor; range: string; entries: Entries } | null = null;
@@ -119,8 +119,8 @@ function rowsPair({ rows, start, columns }: Entries): boolean {
 function blockStarts({ start, rows }: Entries, share: number, strips: number, slabs: number): number[] {
   const total = start[rows]!;
   const perStrip = Math.max(1, total / share / strips / slabs);
-  const most = Math.max(32, Math.ceil(rows / 8));
-  const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, Math.min(256, most) / share);
+  const most = Math.max(32, Math.ceil(rows / 4));
+  const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, Math.min(512, most) / share);
   const count = Math.max(1, Math.round(strips / target));
   const starts = [0];
   let strip = 0;
@@ -181,14 +181,21 @@ export function writeStream(weight: SparseTensor, range: RowRange, stream: Strea
     view.setUint32(b * 12 + 4, blocks[b + 1]!, true);
     view.setUint32(b * 12 + 8, at, true);
     for (let s = 0; s < slabs; s++) {
+      const spans: { strip: number; from: number; to: number }[] = [];
       for (let strip = blocks[b]!; strip < blocks[b + 1]!; strip++) {
         const row = strip * share;
         const from = taken[strip]!;
         const to = s === slabs - 1 ? start[row + 1]! - start[row]! : cut(entries, row, (s + 1) * slab);
         taken[strip] = to;
+        spans.push({ strip, from, to });
+      }
+      spans.sort((a, b) => ((b.to - b.from) >> 2) - ((a.to - a.from) >> 2));
+      for (const { strip, from, to } of spans) {
+        const row = strip * share;
         const quads = (to - from) >> 2;
         view.setUint32(at, quads, true);
-        view.setUint32(at + 4, (to - from) & 3, true);
+        view.setUint16(at + 4, (to - from) & 3, true);
+        view.setUint16(at + 6, strip - blocks[b]!, true);
         at += HEADER_BYTES;
         const input = (entry: number): number => columns[start[row]! + entry]! - s * slab;
         for (let q = 0; q < quads; q++, at += quadBytes(dtype, share)) {
