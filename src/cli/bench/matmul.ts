@@ -91,7 +91,7 @@ export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promi
     const peak = peakGflops(threads);
     const contestants: Contestant[] = [
       ...runners.map(({ name, runner }) => ({ name, run: () => runner.run(feeds) })),
-      ...sessions.map(({ name, run }) => ({ name, run })),
+      ...sessions.map(({ name, run, settle }) => ({ name, run, settle })),
     ];
     const timed = await timeInTurn(contestants, timing);
     return {

@@ -73,7 +73,7 @@ export async function benchModels(problem: ModelsProblem, timing: Timing): Promi
       for (const rival of rivals) {
         const session = await opened(rival, standard!, entry, timing.say);
         if (session === null) continue;
-        theirs.push({ name: `${rival.name} ${file}`, run: session.run, entry, rival, session });
+        theirs.push({ name: `${rival.name} ${file}`, run: session.run, settle: session.settle, entry, rival, session });
         check(variants[0]!.name, outputs[0]!, rival.name, await session.outputs());
       }
     }

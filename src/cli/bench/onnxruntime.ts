@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { type DataType, type NumericArray, Tensor } from "../../tensor/index.js";
+import { untilQuiet } from "./quiet.js";
 
 /** What onnxruntime-web and onnxruntime-node both export, as far as it is needed here. */
 interface Onnxruntime {
@@ -17,6 +18,8 @@ export const RIVALS: readonly RivalName[] = ["onnxruntime-web", "onnxruntime-nod
 export interface RivalSession {
   /** Runs it once; outputs in that runtime's form. */
   run(): Promise<InferenceSession.OnnxValueMapType>;
+  /** Until its threads have fallen asleep; undefined where it has none. */
+  readonly settle: (() => Promise<void>) | undefined;
   /** Runs it once and gives the outputs as tensors of ours. */
   outputs(): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
@@ -56,6 +59,7 @@ export async function loadRival(name: RivalName, threads: number): Promise<Rival
       );
       return {
         run: () => session.run(inputs),
+        settle: threads > 1 ? untilQuiet : undefined,
         outputs: async () =>
           Object.fromEntries(
             Object.entries(await session.run(inputs)).map(([output, value]) => [output, fromOnnxruntime(value)]),

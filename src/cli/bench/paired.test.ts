@@ -88,6 +88,14 @@ describe("pairedTimes", () => {
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
   });
 
+  test("lets each contestant settle after its run, untimed", async () => {
+    const { contestant, clock, turns } = fake();
+    const settling: Contestant = { ...contestant("a", () => 5), settle: async () => void turns.push("settled") };
+    const [timed] = await pairedTimes([settling, contestant("b", () => 5)], { ...clock, rounds: 2 });
+    expect(timed!.samples).toEqual([5, 5]);
+    expect(turns.slice(-6)).toEqual(["a", "settled", "b", "a", "settled", "b"]);
+  });
+
   test("passes on what a contestant throws", async () => {
     const { clock } = fake();
     const broken: Contestant = { name: "x", run: () => Promise.reject(new Error("out of order")) };

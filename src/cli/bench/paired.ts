@@ -1,10 +1,12 @@
-import { untilQuiet } from "./quiet.js";
+import { breathe } from "./quiet.js";
 import { median } from "./statistics.js";
 
 /** Something to be timed: `run` does the work once. */
 export interface Contestant {
   readonly name: string;
   readonly run: () => unknown | Promise<unknown>;
+  /** Awaited after each run, untimed: until what the run left behind has come to rest. */
+  readonly settle?: (() => Promise<unknown>) | undefined;
 }
 
 export interface PairedOptions {
@@ -18,7 +20,7 @@ export interface PairedOptions {
   readonly onProgress?: (share: number, doing: string) => void;
   /** Milliseconds; default `performance.now`. */
   readonly now?: () => number;
-  /** Awaited before each run, untimed; default: until the last contestant's threads have fallen asleep. */
+  /** Awaited before each run, untimed; default `breathe`. */
   readonly rest?: () => Promise<unknown>;
 }
 
@@ -40,12 +42,14 @@ const WARM_UP_MS = 400;
 export async function pairedTimes(contestants: readonly Contestant[], options: PairedOptions = {}): Promise<Timed[]> {
   const { signal, onProgress, rounds = Number.POSITIVE_INFINITY, seconds = 3 } = options;
   const now = options.now ?? (() => performance.now());
-  const rest = options.rest ?? untilQuiet;
-  const time = async ({ run }: Contestant): Promise<number> => {
+  const rest = options.rest ?? breathe;
+  const time = async ({ run, settle }: Contestant): Promise<number> => {
     await rest();
     const start = now();
     await run();
-    return now() - start;
+    const ms = now() - start;
+    await settle?.();
+    return ms;
   };
 
   const budget = 1000 * seconds * contestants.length;
