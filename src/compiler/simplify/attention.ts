@@ -104,7 +104,8 @@ function untransposed(kT: Value, name: string, graph: StepGraph): { value: Value
   const source = transpose?.inputs[0];
   if (source && perm === "0,1,3,2") return { value: source, nodes: [] };
   if (source && perm === "0,2,3,1") {
-    const turned = graph.node("Transpose", [source], { perm: [0, 2, 1, 3] }, name);
+    const { version } = transpose!; // as that of its twins, with which it may be merged
+    const turned = graph.node("Transpose", [source], { perm: [0, 2, 1, 3] }, name, { version });
     return { value: turned.outputs[0]!, nodes: [turned] };
   }
   const [batch, heads, size, keys] = graph.shape(kT) as [number, number, number, number];

@@ -18,6 +18,7 @@ export function simplify(spec: Specialized): Specialized {
     mergeCommonSubexpressions(),
     recognizeRotary,
     recognizeAttention,
+    mergeCommonSubexpressions(),
     joinCaches,
     rotateRowsFirst,
     attendRowsFirst,

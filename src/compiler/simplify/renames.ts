@@ -73,7 +73,8 @@ function simplifyTranspose(node: Node, input: Value, output: Value, graph: StepG
   }
   const moved = perm.filter((axis) => from[axis] !== 1);
   if (moved.every((axis, i) => i === 0 || axis > moved[i - 1]!)) return renamed(node, source, output, graph);
-  return source === input ? null : [graph.node("Transpose", [source], { perm }, node.name, { outputs: [output] })];
+  if (source === input) return null;
+  return [graph.node("Transpose", [source], { perm }, node.name, { version: node.version, outputs: [output] })];
 }
 
 function dropEmptyParts(node: Node, output: Value, graph: StepGraph): Node[] | null {
