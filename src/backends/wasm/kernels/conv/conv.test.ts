@@ -27,6 +27,7 @@ function sparse(weight: Tensor, pattern: string, layout: string): SparseTensor {
 }
 
 interface Options {
+  readonly op?: string;
   readonly bias?: boolean;
   readonly residual?: boolean;
   readonly attributes?: Readonly<Record<string, AttributeLike>>;
@@ -37,8 +38,8 @@ interface Options {
 const tolerance = (terms: number): number => 1.2 * 2 ** -24 * (terms + 4) ** 2 + 1e-6;
 
 function check(x: Tensor, weight: Constant, options: Options = {}, kernel?: string): void {
-  const { bias = false, residual = false, attributes = {}, fused = false } = options;
-  const outputs = weight.shape[0]!;
+  const { bias = false, residual = false, attributes = {}, fused = false, op = "Conv" } = options;
+  const outputs = weight.shape[op === "Conv" ? 0 : 1]!;
   const build = (addend: Tensor | null) => {
     const builder = new GraphBuilder();
     const inputs = [
@@ -47,7 +48,7 @@ function check(x: Tensor, weight: Constant, options: Options = {}, kernel?: stri
       bias ? builder.constant(filled([outputs], 5)) : null,
       ...(addend ? [builder.input("r", "float32", addend.shape)] : []),
     ];
-    builder.output(builder.add("Conv", inputs, attributes, { domain: fused ? "ai.nonzero" : "" }));
+    builder.output(builder.add(op, inputs, attributes, { domain: fused ? "ai.nonzero" : "" }));
     return builder.build();
   };
   for (const relaxed of [true, false]) {
@@ -58,7 +59,7 @@ function check(x: Tensor, weight: Constant, options: Options = {}, kernel?: stri
     const result = addend ? compare(build(addend), [x, addend], list, device)! : plain;
     const [actual, expected] = [result.actual[0]!, result.expected[0]!];
     expect(actual.shape).toEqual(expected.shape);
-    const limit = tolerance(weight.shape.slice(1).reduce((a, b) => a * b, 1));
+    const limit = tolerance(weight.shape.reduce((a, b) => a * b, 1) / outputs);
     const [a, b] = [actual.numbers(), expected.numbers()];
     for (let i = 0; i < a.length; i++) if (!(Math.abs(a[i]! - b[i]!) <= limit)) expect([i, a[i]]).toEqual([i, b[i]]);
   }
@@ -127,6 +128,25 @@ describe("convolution kernels", () => {
         }
       }
     }
+  });
+
+  it("do what ConvTranspose says", () => {
+    const padding = fc.integer({ min: 0, max: 2 });
+    fc.assert(
+      fc.property(geometry, groups, padding, fc.boolean(), (g, { channels, outputs }, extra, bias) => {
+        const w = filled([channels, outputs, ...g.axes.map((a) => a.kernel)], outputs + 3);
+        const span = (a: (typeof g.axes)[number]): number => (a.kernel - 1) * a.dilation + 1;
+        fc.pre(g.axes.every((a) => (a.size - 1) * a.stride + span(a) - a.begin - a.end > 0));
+        const output_padding = g.axes.map((a) => Math.min(extra, Math.max(a.stride, a.dilation) - 1));
+        const attributes = { ...attributesOf(g, 1), output_padding };
+        check(filled([g.batch, channels, ...g.axes.map((a) => a.size)], 1), w, {
+          bias,
+          attributes,
+          op: "ConvTranspose",
+        });
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("take any number of taps in depthwise convolutions", () => {
