@@ -8,17 +8,15 @@ const kernels = [cumSumKernel];
 
 describe("CumSum", () => {
   it.each(["float32", "int32", "int64"] as const)("of %s along any axis, either way", (dtype) => {
-    const cases = fc
-      .array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 3 })
-      .chain((shape) =>
-        fc.record({
-          shape: fc.constant(shape),
-          axis: fc.integer({ min: -shape.length, max: shape.length - 1 }),
-          exclusive: fc.constantFrom(0, 1),
-          reverse: fc.constantFrom(0, 1),
-          seed: fc.nat(),
-        }),
-      );
+    const cases = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 3 }).chain((shape) =>
+      fc.record({
+        shape: fc.constant(shape),
+        axis: fc.integer({ min: -shape.length, max: shape.length - 1 }),
+        exclusive: fc.constantFrom(0, 1),
+        reverse: fc.constantFrom(0, 1),
+        seed: fc.nat(),
+      }),
+    );
     fc.assert(
       fc.property(cases, ({ shape, axis, exclusive, reverse, seed }) => {
         const random = randomTensor(shape, seed, 100);
