@@ -10,7 +10,7 @@ import { type Uniform, uniformOf } from "./mersenne-twister.js";
 /** Where an operator gets the numbers of its elements. */
 type Sampler = (uniform: Uniform) => () => number;
 
-interface GeneratedAttributes {
+export interface GeneratedAttributes {
   /** Null takes the input's. */
   readonly dtype: DataType | null;
   readonly seed: number | null;

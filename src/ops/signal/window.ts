@@ -4,7 +4,7 @@ import { dtypeOfCode } from "../onnx-dtype.js";
 import type { Operator } from "../operator.js";
 import { checkShape, unknownDim } from "../shape/dims.js";
 
-interface WindowAttributes {
+export interface WindowAttributes {
   readonly dtype: DataType;
   readonly periodic: boolean;
 }
