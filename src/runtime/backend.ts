@@ -1,7 +1,7 @@
 import type { Backend, InferenceSession, InferenceSessionHandler, OnnxValue } from "onnxruntime-common";
 import type { Value } from "../graph/index.js";
 import { NonzeroError } from "../tensor/index.js";
-import { fromOrt, toOrt } from "./convert.js";
+import { fromOrt, intoOrt, toOrt } from "./convert.js";
 import { type ExternalDataOption, loadModel } from "./load.js";
 import { type DeviceName, Runner, type RunnerOptions } from "./runner.js";
 
@@ -41,7 +41,7 @@ function runnerOptions(options: InferenceSession.SessionOptions): RunnerOptions 
   const threads = ours?.threads ?? options.intraOpNumThreads;
   return {
     ...(ours?.device === undefined ? {} : { device: ours.device }),
-    ...(threads ? { threads } : {}),
+    ...(threads === undefined || (threads === 0 && ours?.threads === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
     ...(options.freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides: options.freeDimensionOverrides }),
   };
 }
@@ -55,9 +55,9 @@ function handlerFor(runner: Runner): InferenceSessionHandler {
     async run(feeds, fetches) {
       const tensors = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, fromOrt(name, value)]));
       const outputs = runner.run(tensors);
-      const wanted = Object.keys(fetches);
       const results: Record<string, OnnxValue> = {};
-      for (const name of wanted) results[name] = toOrt(outputs[name]!);
+      for (const [name, target] of Object.entries(fetches))
+        results[name] = target === null ? toOrt(outputs[name]!) : intoOrt(name, target, outputs[name]!);
       return results;
     },
     async dispose() {

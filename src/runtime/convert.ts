@@ -3,7 +3,7 @@ import { type DataType, NonzeroError, type NumericArray, Tensor, type TensorData
 
 /** onnxruntime's tensor (of any copy of the package: only its fields count) as ours; shares the data. */
 export function fromOrt(name: string, value: OnnxValue): Tensor {
-  const { type, dims, data, location } = value as OrtTensor;
+  const { type, dims, data, location } = readFields(name, value);
   if (location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
     throw new NonzeroError("unsupported", `the tensor is on '${location}'; this device takes tensors on the CPU`, {
       field: name,
@@ -17,10 +17,32 @@ export function fromOrt(name: string, value: OnnxValue): Tensor {
   return new Tensor(type as DataType, dims, stored as TensorData);
 }
 
+function readFields(name: string, value: OnnxValue): Partial<OrtTensor> & Pick<OrtTensor, "type" | "dims" | "data"> {
+  const tensor = value as OrtTensor | null;
+  if (typeof tensor !== "object" || tensor === null || typeof tensor.type !== "string" || !Array.isArray(tensor.dims))
+    throw new NonzeroError("invalid-argument", "this is no tensor: give new Tensor(type, data, dims)", { field: name });
+  return tensor;
+}
+
 /** Our tensor as onnxruntime's. @throws NonzeroError "unsupported" for bfloat16, which it does not have. */
 export function toOrt(tensor: Tensor): OrtTensor {
   const { dtype, shape, data } = tensor;
   if (dtype === "bfloat16") throw new NonzeroError("unsupported", "onnxruntime's tensors have no bfloat16");
   if (dtype === "string") return new OrtTensor("string", data as string[], shape);
   return new OrtTensor(dtype as "float32", data as Float32Array, shape);
+}
+
+/** Writes a result into a tensor that the caller made for it. @throws NonzeroError "shape" where it does not fit. */
+export function intoOrt(name: string, target: OnnxValue, tensor: Tensor): OnnxValue {
+  const into = fromOrt(name, target);
+  if (into.dtype !== tensor.dtype || into.shape.join() !== tensor.shape.join()) {
+    throw new NonzeroError(
+      "shape",
+      `the result is ${tensor.dtype}[${tensor.shape}], the tensor given for it ${into.dtype}[${into.shape}]`,
+      { field: name },
+    );
+  }
+  if (tensor.dtype === "string") (into.data as string[]).splice(0, tensor.size, ...tensor.strings());
+  else into.bytes().set(tensor.bytes());
+  return target;
 }

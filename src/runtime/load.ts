@@ -8,33 +8,47 @@ export type ExternalDataOption = readonly (
   | { readonly path: string; readonly data: string | Blob | Uint8Array | ArrayBuffer }
 )[];
 
-/** How a model is found by its path. Node's reads files; a page's fetches. */
-export type ModelLoader = (uri: string, external: ExternalDataOption) => Promise<Model>;
-
-let loader: ModelLoader = fetchModel;
-
-/** Puts another way of finding models in place; `nonzero/node` does. */
-export function setModelLoader(replacement: ModelLoader): void {
-  loader = replacement;
+/** How paths that are no URLs to fetch (but for `file:` ones) are read. A page has no such thing. */
+export interface Files {
+  /** The model, with external data from its own folder. */
+  readModel(path: string): Model;
+  read(path: string): Uint8Array;
 }
 
-/** A model from bytes, or from wherever its path or URL leads. @throws NonzeroError "not-found", "io" or as `readModel` does. */
-export async function loadModel(source: string | Uint8Array, external: ExternalDataOption = []): Promise<Model> {
-  if (typeof source === "string") return loader(source, external);
-  return parse(source, undefined, await externalBytes(external));
+let files: Files | null = null;
+
+/** Gives Nonzero a file system; `nonzero` does so in Node. */
+export function setFiles(given: Files): void {
+  files = given;
 }
 
-async function fetchModel(uri: string, external: ExternalDataOption): Promise<Model> {
-  return parse(await fetchBytes(uri), uri, await externalBytes(external));
+/**
+ * A model from bytes, or from wherever its path or URL leads (in Node a file; `http:`, `https:`, `blob:` and `data:` URLs, and every path in a
+ * page, are fetched). External data is looked for in `external` and, for a file, else in its own folder.
+ * @throws NonzeroError "not-found", "io" or as `readModel` does.
+ */
+export async function loadModel(source: string | URL | Uint8Array, external: ExternalDataOption = []): Promise<Model> {
+  if (source instanceof Uint8Array) return parse(source, undefined, await externalBytes(external));
+  const uri = String(source);
+  // A file's folder holds what is only named; what is given as bytes comes before it.
+  const given = isFetched(uri) ? external : external.filter((item) => typeof item !== "string");
+  if (files !== null && !isFetched(uri) && given.length === 0) return files.readModel(uri);
+  return parse(await readBytes(uri), uri, await externalBytes(given));
 }
+
+const isFetched = (uri: string): boolean => files === null || /^(https?|blob|data):/i.test(uri);
+
+const readBytes = async (uri: string): Promise<Uint8Array> => (isFetched(uri) ? fetchBytes(uri) : files!.read(uri));
 
 function parse(bytes: Uint8Array, file: string | undefined, data: ReadonlyMap<string, Uint8Array>): Model {
   const externalData = (location: string): Uint8Array | DataFile => {
     const found = data.get(location) ?? data.get(`./${location}`);
     if (found === undefined) {
-      throw new NonzeroError("not-found", `'${location}' is not among the externalData given`, {
-        field: "external_data",
-      });
+      throw new NonzeroError(
+        "not-found",
+        `the model keeps tensors in '${location}': give it as externalData: [{ path: '${location}', data }]`,
+        { field: "external_data" },
+      );
     }
     return found;
   };
@@ -42,10 +56,10 @@ function parse(bytes: Uint8Array, file: string | undefined, data: ReadonlyMap<st
 }
 
 /** The user's external data as bytes by location. */
-export async function externalBytes(external: ExternalDataOption): Promise<Map<string, Uint8Array>> {
+async function externalBytes(external: ExternalDataOption): Promise<Map<string, Uint8Array>> {
   const entries = external.map(async (item): Promise<[string, Uint8Array]> => {
     const { path, data } = typeof item === "string" ? { path: item, data: item } : item;
-    if (typeof data === "string") return [path, await fetchBytes(data)];
+    if (typeof data === "string") return [path, await readBytes(data)];
     if (data instanceof Uint8Array) return [path, data];
     return [path, new Uint8Array(data instanceof ArrayBuffer ? data : await data.arrayBuffer())];
   });
@@ -53,14 +67,15 @@ export async function externalBytes(external: ExternalDataOption): Promise<Map<s
 }
 
 async function fetchBytes(uri: string): Promise<Uint8Array> {
+  const file = uri.startsWith("data:") ? "data URL" : uri;
   let response: Response;
   try {
     response = await fetch(uri);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
-    throw new NonzeroError("io", `the download failed: ${(cause as Error).message}`, { file: uri }, { cause });
+    throw new NonzeroError("io", `the download failed: ${(cause as Error).message}`, { file }, { cause });
   }
-  if (!response.ok) {
-    throw new NonzeroError("not-found", `the server answered ${response.status} ${response.statusText}`, { file: uri });
-  }
-  return new Uint8Array(await response.arrayBuffer());
+  const missing = response.status === 404 || response.status === 410;
+  const status = `${response.status} ${response.statusText}`.trim();
+  throw new NonzeroError(missing ? "not-found" : "io", `the server answered ${status}`, { file });
 }

@@ -1,16 +1,31 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { installNodeHost } from "../backends/wasm/host.node.js";
 import { readModelFile } from "../formats/onnx/node.js";
-import { loadModel, setModelLoader } from "./load.js";
+import { NonzeroError } from "../tensor/index.js";
+import { setFiles } from "./load.js";
 
 /** Makes Nonzero at home in Node: threads, relaxed SIMD where Node hides it behind a flag, and models read from files. */
 export function installNode(): void {
   installNodeHost();
-  setModelLoader(async (uri, external) => {
-    if (/^https?:/.test(uri)) {
-      const response = await fetch(uri);
-      return loadModel(new Uint8Array(await response.arrayBuffer()), external);
-    }
-    return readModelFile(uri.startsWith("file:") ? fileURLToPath(uri) : uri);
-  });
+  setFiles({ readModel: (path) => readModelFile(localPath(path)), read: (path) => readBytes(localPath(path)) });
+}
+
+function localPath(path: string): string {
+  if (!/^file:/i.test(path)) return path;
+  try {
+    return fileURLToPath(path);
+  } catch (cause) {
+    throw new NonzeroError("invalid-argument", (cause as Error).message, { file: path }, { cause });
+  }
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = missing ? `there is no file '${path}'` : (cause as Error).message;
+    throw new NonzeroError(missing ? "not-found" : "io", reason, { file: path }, { cause });
+  }
 }

@@ -1,7 +1,7 @@
 import { detectDevice, Session } from "../backends/wasm/index.js";
-import { Executor, optimize, type PlanMaker, type PlanStep, referencePlans } from "../compiler/index.js";
-import type { Dim, Graph, Model, Value, ValueType } from "../graph/index.js";
-import { NonzeroError, type Tensor } from "../tensor/index.js";
+import { Executor, inferTypes, optimize, type PlanMaker, type PlanStep, referencePlans } from "../compiler/index.js";
+import { type Dim, type Graph, type Model, Value, type ValueType } from "../graph/index.js";
+import { NonzeroError, Tensor } from "../tensor/index.js";
 
 /** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
 export const DEVICES = ["wasm", "reference"] as const;
@@ -18,87 +18,161 @@ export interface RunnerOptions {
 
 /** A model ready to run on a device. */
 export class Runner {
-  readonly model: Model;
+  /** What must be fed, with the sizes of `freeDimensionOverrides`. */
   readonly inputs: readonly Value[];
+  /** Inputs that the model has a value for; they may be fed all the same. */
+  readonly defaults: readonly Value[];
   readonly outputs: readonly Value[];
   /** Threads in use: 1 for the reference device. */
   readonly threads: number;
-  readonly #executor: Executor;
-  readonly #release: () => void;
+  /** Null once released, so that a runner that is still referred to holds neither weights nor memory. */
+  #live: { readonly graph: Graph; readonly maker: Maker } | null;
+  /** An executor for each set of defaults that callers override, by their names. */
+  readonly #executors = new Map<string, Executor>();
 
+  /** @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
   constructor(model: Model, options: RunnerOptions = {}) {
-    const graph = overrideDimensions(model.graph, options.freeDimensionOverrides ?? {});
-    // Inputs with a constant behind them are defaults that the caller may leave out; they stay fixed.
-    const open: Graph = { ...graph, inputs: graph.inputs.filter((input) => !graph.constants.has(input)) };
-    this.model = model;
-    this.inputs = open.inputs;
-    this.outputs = graph.outputs;
-    const maker = makerFor(options);
-    this.threads = maker.threads;
-    this.#release = maker.release;
-    this.#executor = new Executor(optimize(open), maker.plans);
+    const { graph } = model;
+    const sized = sizesFor(options.freeDimensionOverrides ?? {});
+    this.inputs = graph.inputs.filter((input) => !graph.constants.has(input)).map(sized);
+    this.defaults = graph.inputs.filter((input) => graph.constants.has(input)).map(sized);
+    this.outputs = outputsOf(graph).map(sized);
+    this.#live = { graph, maker: makerFor(options) };
+    this.threads = this.#live.maker.threads;
+    this.#executor([]);
   }
 
   /**
-   * Outputs by name, in the order of the model's outputs.
-   * @throws NonzeroError "not-found" for a missing input, "shape" for one of another dtype or shape than the model declares.
+   * Outputs by name, in the order of the model's outputs. Named dimensions may be anything, as in onnxruntime.
+   * @throws NonzeroError "not-found" for an input that is missing or that the model does not have, "shape" for one of another dtype or
+   * shape than the model declares, "invalid-argument" after `release`.
    */
   run(feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-    const results = this.#executor.run(this.#ordered(feeds));
-    return Object.fromEntries(this.outputs.map((output, i) => [output.name, results[i]!]));
+    const { executor, tensors, maker } = this.#prepare(feeds);
+    const results = executor.run(tensors);
+    return Object.fromEntries(this.outputs.map(({ name }, i) => [name, maker.result(results[i]!)]));
   }
 
   /** What runs where for these inputs: one line a step, with the kernel that computes it. */
   describe(feeds: Readonly<Record<string, Tensor>>): readonly PlanStep[] {
-    return this.#executor.describe(this.#ordered(feeds));
+    const { executor, tensors } = this.#prepare(feeds);
+    return executor.describe(tensors);
   }
 
   /** Gives back the device's memory. */
   release(): void {
-    this.#executor.release();
-    this.#release();
+    for (const executor of this.#executors.values()) executor.release();
+    this.#executors.clear();
+    this.#live?.maker.release();
+    this.#live = null;
   }
 
-  #ordered(feeds: Readonly<Record<string, Tensor>>): Tensor[] {
-    return this.inputs.map((input) => {
+  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor; tensors: Tensor[]; maker: Maker } {
+    const { maker } = this.#held();
+    const overridden = this.defaults.filter(({ name }) => feeds[name] !== undefined);
+    const open = [...this.inputs, ...overridden];
+    for (const name of Object.keys(feeds)) {
+      if (feeds[name] === undefined || open.some((input) => input.name === name)) continue;
+      const names = this.inputs.map((input) => `'${input.name}'`).join(", ");
+      throw new NonzeroError("not-found", `the model has no such input; it has ${names || "none"}`, { field: name });
+    }
+    const tensors = open.map((input) => {
       const tensor = feeds[input.name];
       if (tensor === undefined) throw new NonzeroError("not-found", "the input is missing", { field: input.name });
       checkFeed(input.name, tensor, input.type);
       return tensor;
     });
+    return { executor: this.#executor(overridden.map(({ name }) => name)), tensors, maker };
+  }
+
+  #held(): { readonly graph: Graph; readonly maker: Maker } {
+    if (this.#live === null)
+      throw new NonzeroError("invalid-argument", "the model was released and cannot run any more");
+    return this.#live;
+  }
+
+  /** Runs the graph with the inputs that must be fed and, after them, those defaults. */
+  #executor(overridden: readonly string[]): Executor {
+    const key = JSON.stringify(overridden);
+    let executor = this.#executors.get(key);
+    if (executor === undefined) {
+      const { graph, maker } = this.#held();
+      executor = new Executor(optimize(openGraph(graph, overridden)), maker.plans);
+      this.#executors.set(key, executor);
+    }
+    return executor;
   }
 }
 
-function makerFor(options: RunnerOptions): { plans: PlanMaker; threads: number; release: () => void } {
-  switch (options.device ?? "wasm") {
+/** The graph whose inputs are those without a constant behind them, and then those that are named. */
+function openGraph(graph: Graph, overridden: readonly string[]): Graph {
+  const fed = graph.inputs.filter((input) => graph.constants.has(input) && overridden.includes(input.name));
+  const inputs = [...graph.inputs.filter((input) => !graph.constants.has(input)), ...fed];
+  if (fed.length === 0) return { ...graph, inputs };
+  return { ...graph, inputs, constants: new Map([...graph.constants].filter(([value]) => !fed.includes(value))) };
+}
+
+/** The outputs; a graph that was built in memory need not say their types. */
+function outputsOf(graph: Graph): Value[] {
+  if (graph.outputs.every(({ type }) => type !== null)) return [...graph.outputs];
+  const types = inferTypes(graph, new Map());
+  return graph.outputs.map((value) => new Value(value.name, value.type ?? types.get(value) ?? null));
+}
+
+interface Maker {
+  readonly plans: PlanMaker;
+  readonly threads: number;
+  /** An executor's result as the caller may have it: no one else's data. */
+  result(tensor: Tensor): Tensor;
+  release(): void;
+}
+
+function makerFor({ device = "wasm", threads }: RunnerOptions): Maker {
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
+    throw new NonzeroError("invalid-argument", `expected a whole number of at least 1, not ${threads}`, {
+      field: "threads",
+    });
+  }
+  switch (device) {
     case "wasm": {
-      const session = new Session(detectDevice(options.threads));
-      return { plans: session, threads: session.store.device.threads, release: () => session.release() };
+      const session = new Session(detectDevice(threads));
+      return {
+        plans: session,
+        threads: session.store.device.threads,
+        result: (tensor) => tensor,
+        release: () => session.release(),
+      };
     }
     case "reference":
-      return { plans: referencePlans, threads: 1, release: () => {} };
+      // Evaluations may hand on a feed or a constant of the model as it is.
+      return {
+        plans: referencePlans,
+        threads: 1,
+        result: ({ dtype, shape, data }) => new Tensor(dtype, shape, data.slice()),
+        release: () => {},
+      };
     default:
-      throw new NonzeroError("invalid-argument", `no device '${options.device}'; there are ${DEVICES.join(", ")}`, {
+      throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${DEVICES.join(", ")}`, {
         field: "device",
       });
   }
 }
 
-function overrideDimensions(graph: Graph, overrides: Readonly<Record<string, number>>): Graph {
+/** Values with the named dimensions of their types replaced; the model's own stay as they are. */
+function sizesFor(overrides: Readonly<Record<string, number>>): (value: Value) => Value {
   for (const [name, size] of Object.entries(overrides)) {
-    if (!Number.isInteger(size) || size < 0) {
+    if (!Number.isSafeInteger(size) || size < 0) {
       throw new NonzeroError("invalid-argument", `dimension '${name}' cannot be ${size}`, {
         field: "freeDimensionOverrides",
       });
     }
   }
-  for (const input of graph.inputs) {
-    if (input.type?.shape) input.type = { ...input.type, shape: input.type.shape.map((dim) => overrides[dim] ?? dim) };
-  }
-  return graph;
+  const sizes = new Map<Dim, Dim>(Object.entries(overrides));
+  return ({ name, type }) =>
+    new Value(name, type?.shape ? { ...type, shape: type.shape.map((dim) => sizes.get(dim) ?? dim) } : type);
 }
 
-/** Checks a feed against the declared type. As in onnxruntime, named dimensions may be anything. */
+/** Checks a feed against the declared type. */
 function checkFeed(name: string, tensor: Tensor, type: ValueType | null): void {
   if (type === null) return;
   if (tensor.dtype !== type.dtype) {

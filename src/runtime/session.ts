@@ -6,25 +6,27 @@ registerNonzero(common);
 type Create = typeof common.InferenceSession.create;
 
 /**
- * onnxruntime's InferenceSession on Nonzero: `create(path | URL | bytes, options)`, `run(feeds)`, `inputNames`, `inputMetadata`,
+ * onnxruntime's InferenceSession on Nonzero: `create(path | URL | bytes, options)`, `run(feeds, fetches?)`, `inputNames`, `inputMetadata`,
  * `release()`, as onnxruntime-web and onnxruntime-node have them. Options honoured: `executionProviders` (device and threads of
- * `{ name: "nonzero" }`), `intraOpNumThreads`, `freeDimensionOverrides`, `externalData`; the rest is ignored.
+ * `{ name: "nonzero" }`; other providers' names are passed over), `intraOpNumThreads`, `freeDimensionOverrides`, `externalData`; the rest
+ * is ignored. Errors are NonzeroErrors, but for those of onnxruntime-common's own checks (a feed that is left out is an Error naming it).
  */
-export const InferenceSession: { create: Create } = {
-  create: ((...args: unknown[]) => {
-    const last = args[args.length - 1];
-    const given = isOptions(last) ? (args.pop() as common.InferenceSession.SessionOptions) : {};
-    const options = { executionProviders: [EXECUTION_PROVIDER], ...given };
-    return (common.InferenceSession.create as (...args: unknown[]) => unknown)(...args, options);
+export const InferenceSession: { create: Create & ((url: URL, options?: Options) => ReturnType<Create>) } = {
+  create: (async (source: unknown, ...rest: unknown[]) => {
+    const options = (isOptions(rest.at(-1)) ? rest.pop() : {}) as Options;
+    const ours = options.executionProviders?.filter((provider) => nameOf(provider) === EXECUTION_PROVIDER) ?? [];
+    const executionProviders = ours.length > 0 ? ours : [EXECUTION_PROVIDER];
+    const create = common.InferenceSession.create as (...args: unknown[]) => ReturnType<Create>;
+    return create(source instanceof URL ? source.href : source, ...rest, { ...options, executionProviders });
   }) as Create,
 };
 export type InferenceSession = common.InferenceSession;
 
-const isOptions = (value: unknown): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  !ArrayBuffer.isView(value) &&
-  !(value instanceof ArrayBuffer) &&
-  !(typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer);
+type Options = common.InferenceSession.SessionOptions;
+
+const isOptions = (value: unknown): boolean => typeof value === "object" && value !== null;
+
+const nameOf = (provider: common.InferenceSession.ExecutionProviderConfig): string =>
+  typeof provider === "string" ? provider : provider.name;
 
 export { env, Tensor } from "onnxruntime-common";
