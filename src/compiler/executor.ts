@@ -3,14 +3,21 @@ import { NonzeroError, Tensor } from "../tensor/index.js";
 import { shapingInputs, signatureOf, specOf } from "./signature.js";
 import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
 
+/** What a run gives: at once, or where the device works on its own, later. */
+export type Results = Tensor[] | Promise<Tensor[]>;
+/** What a profile gives, as late as results `R`. */
+export type Profile<R extends Results> = R extends Promise<unknown>
+  ? Promise<readonly TimedStep[]>
+  : readonly TimedStep[];
+
 /** A specialized graph made ready to run on some device. */
-export interface Plan {
+export interface Plan<R extends Results = Tensor[]> {
   /** Outputs for feeds of exactly the types that the plan was made for, in order of `Specialized.outputs`. */
-  run(feeds: readonly Tensor[]): Tensor[];
+  run(feeds: readonly Tensor[]): R;
   /** What runs where, in order. */
   describe(): readonly PlanStep[];
   /** Runs each step by itself and says how long it took, in milliseconds; slower as a whole than `run`. */
-  profile(feeds: readonly Tensor[]): readonly TimedStep[];
+  profile(feeds: readonly Tensor[]): Profile<R>;
   /** Gives back what the plan holds on its device. */
   release(): void;
 }
@@ -29,8 +36,8 @@ export interface TimedStep extends PlanStep {
 }
 
 /** Makes plans for one device. */
-export interface PlanMaker {
-  plan(spec: Specialized, host: HostSteps): Plan;
+export interface PlanMaker<R extends Results = Tensor[]> {
+  plan(spec: Specialized, host: HostSteps): Plan<R>;
   /** A maker for plans that run in the middle of this one's (bodies of Loop and Scan): they must not share its activations' memory. */
   nested(): PlanMaker;
 }
@@ -43,32 +50,33 @@ export interface HostSteps {
 /** Plans kept per executor; the least recently used goes first. */
 const CACHED_PLANS = 64;
 
-interface Entry {
-  readonly plan: Plan;
+interface Entry<R extends Results> {
+  readonly plan: Plan<R>;
   readonly spec: Specialized;
   /** Runs what follows a data-dependent shape. */
-  readonly rest: Executor | null;
+  readonly rest: Executor<R> | null;
 }
 
 /** Runs a graph for whatever shapes come: a plan per signature, in a bounded cache. */
-export class Executor {
+export class Executor<R extends Results = Tensor[]> {
   readonly #graph: Graph;
-  readonly #maker: PlanMaker;
+  readonly #maker: PlanMaker<R>;
   readonly #shaping: ReadonlySet<Value>;
-  readonly #plans = new Map<string, Entry>();
+  readonly #plans = new Map<string, Entry<R>>();
   readonly #subgraphs = new Map<Graph, { executor: Executor; captures: Value[] }>();
 
-  constructor(graph: Graph, maker: PlanMaker) {
+  constructor(graph: Graph, maker: PlanMaker<R>) {
     this.#graph = graph;
     this.#maker = maker;
     this.#shaping = shapingInputs(graph);
   }
 
   /** `feeds` in order of the graph's inputs; the outputs in order. */
-  run(feeds: readonly Tensor[]): Tensor[] {
+  run(feeds: readonly Tensor[]): R {
     const { plan, rest } = this.#entry(feeds);
     const outputs = plan.run(feeds);
-    return rest === null ? outputs : rest.run(outputs);
+    if (rest === null) return outputs;
+    return (outputs instanceof Promise ? outputs.then((values) => rest.run(values)) : rest.run(outputs)) as R;
   }
 
   /** The steps that `run` would take for these feeds up to the first data-dependent shape. */
@@ -77,7 +85,7 @@ export class Executor {
   }
 
   /** As `describe`, with each step's time. */
-  profile(feeds: readonly Tensor[]): readonly TimedStep[] {
+  profile(feeds: readonly Tensor[]): Profile<R> {
     return this.#entry(feeds).plan.profile(feeds);
   }
 
@@ -91,7 +99,7 @@ export class Executor {
     this.#subgraphs.clear();
   }
 
-  #entry(feeds: readonly Tensor[]): Entry {
+  #entry(feeds: readonly Tensor[]): Entry<R> {
     const specs = this.#graph.inputs.map((input, i) => specOf(input, feeds[i]!, this.#shaping));
     const key = signatureOf(specs);
     let entry = this.#plans.get(key);
@@ -99,7 +107,7 @@ export class Executor {
     entry ??= this.#make(specs);
     this.#plans.set(key, entry); // the newest is last
     if (this.#plans.size > CACHED_PLANS) {
-      const [oldest, old] = this.#plans.entries().next().value as [string, Entry];
+      const [oldest, old] = this.#plans.entries().next().value as [string, Entry<R>];
       this.#plans.delete(oldest);
       old.plan.release();
       old.rest?.release();
@@ -107,7 +115,7 @@ export class Executor {
     return entry;
   }
 
-  #make(specs: readonly InputSpec[]): Entry {
+  #make(specs: readonly InputSpec[]): Entry<R> {
     const spec = specialize(this.#graph, specs);
     const host: HostSteps = { runSubgraph: (graph, feeds, captured) => this.#runSubgraph(graph, feeds, captured) };
     const rest = spec.rest === null ? null : new Executor(spec.rest, this.#maker);
