@@ -1,0 +1,16 @@
+export { groups, linear } from "./grid.js";
+export {
+  type ArrayName,
+  type Builtins,
+  type ElementType,
+  input,
+  output,
+  type Scope,
+  type ShaderSource,
+  type Shared,
+  type Storage,
+  shader,
+  shared,
+  type UniformType,
+} from "./shader.js";
+export { f32, LOWEST, type Piece, unroll, Wgsl, wgsl } from "./text.js";
