@@ -131,6 +131,14 @@ const cases: readonly Case[] = [
   sparse(conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0), "90%", "csr"),
   sparse(conv("moonshine 576→288 k3/2", [1, 576, 831], [288, 576, 3], 2, 0), "80%", "csr"),
   {
+    name: "transposed 4x4/2 128→64 @28",
+    op: "ConvTranspose",
+    inputs: [[1, 128, 28, 28], [128, 64, 4, 4], [64]],
+    constants: 1,
+    attributes: { strides: [2, 2], pads: [1, 1, 1, 1] },
+    multiplyAdds: 128 * 28 * 28 * 64 * 16,
+  },
+  {
     name: "pool max 3x3/2 64 @112",
     op: "MaxPool",
     inputs: [[1, 64, 112, 112]],

@@ -39,7 +39,7 @@ const tolerance = (terms: number): number => 1.2 * 2 ** -24 * (terms + 4) ** 2 +
 
 function check(x: Tensor, weight: Constant, options: Options = {}, kernel?: string): void {
   const { bias = false, residual = false, attributes = {}, fused = false, op = "Conv" } = options;
-  const outputs = weight.shape[op === "Conv" ? 0 : 1]!;
+  const outputs = op === "Conv" ? weight.shape[0]! : weight.shape[1]! * Number(attributes.group);
   const build = (addend: Tensor | null) => {
     const builder = new GraphBuilder();
     const inputs = [
@@ -133,13 +133,13 @@ describe("convolution kernels", () => {
   it("do what ConvTranspose says", () => {
     const padding = fc.integer({ min: 0, max: 2 });
     fc.assert(
-      fc.property(geometry, groups, padding, fc.boolean(), (g, { channels, outputs }, extra, bias) => {
-        const w = filled([channels, outputs, ...g.axes.map((a) => a.kernel)], outputs + 3);
+      fc.property(geometry, groups, padding, fc.boolean(), (g, { group, channels, outputs }, extra, bias) => {
+        const w = filled([channels * group, outputs, ...g.axes.map((a) => a.kernel)], outputs + 3);
         const span = (a: (typeof g.axes)[number]): number => (a.kernel - 1) * a.dilation + 1;
         fc.pre(g.axes.every((a) => (a.size - 1) * a.stride + span(a) - a.begin - a.end > 0));
         const output_padding = g.axes.map((a) => Math.min(extra, Math.max(a.stride, a.dilation) - 1));
-        const attributes = { ...attributesOf(g, 1), output_padding };
-        check(filled([g.batch, channels, ...g.axes.map((a) => a.size)], 1), w, {
+        const attributes = { ...attributesOf(g, group), output_padding };
+        check(filled([g.batch, channels * group, ...g.axes.map((a) => a.size)], 1), w, {
           bias,
           attributes,
           op: "ConvTranspose",

@@ -27,7 +27,7 @@ interface Geometry {
 }
 
 /** Reads of a whole vector of outputs stay inside, also where a row has fewer. */
-export function geometryOf({ output, strides, kernel, dilations }: FrameSpec): Geometry {
+function geometryOf({ output, strides, kernel, dilations }: FrameSpec): Geometry {
   const span = (axis: 0 | 1): number => (kernel[axis] - 1) * dilations[axis] + 1;
   const wide = (Math.max(output[1], 4) - 1) * strides[1] + span(1);
   return {
@@ -118,7 +118,7 @@ const framer = (stride: number): KernelCode => ({
 });
 
 /** Writes `value` `count` times at `to` and moves it on. */
-export function fill(f: Func, to: I, value: I, count: I | ReturnType<typeof i32.sub>): void {
+function fill(f: Func, to: I, value: I, count: I | ReturnType<typeof i32.sub>): void {
   const end = f.local("i32", i32.add(to, i32.shl(count, 2)));
   f.while(i32.lt_u(to, end), () => {
     f.storeI32(to, value);

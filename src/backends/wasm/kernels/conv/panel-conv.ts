@@ -1,5 +1,5 @@
 import type { Node } from "../../../../graph/index.js";
-import type { Argument, DeviceInfo, Kernel, Lowering } from "../../kernel.js";
+import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { lowerPanelMultiply, panelsFor } from "../matmul/panel.js";
 import { pack } from "../matmul/panels.js";
 import { type Frame, frameOf } from "./frame.js";
@@ -14,8 +14,6 @@ export interface PanelConvSchedule {
 /** Columns of a whole panel: a band's columns are a multiple, so that bands share their code. */
 const COLUMNS = 48;
 
-export const panelSchedules = (device: DeviceInfo): readonly [PanelConvSchedule] => [{ band: device.threads << 19 }];
-
 /**
  * Conv as a product of matrices: y [outputs, pixels] = W [outputs, kernel positions × channels] · X, dense or sparse in any layout,
  * X unfolded into panels band by band. 1×1 convolutions pack the image as it is.
@@ -23,7 +21,7 @@ export const panelSchedules = (device: DeviceInfo): readonly [PanelConvSchedule]
 export const panelConv: Kernel<ConvSpec, PanelConvSchedule> = {
   name: "conv",
   match: convSpec,
-  schedules: (_, device) => panelSchedules(device),
+  schedules: (_, device) => [{ band: device.threads << 19 }],
   lower(spec, schedule, node, to) {
     const x = to.buffer(node.inputs[0]!);
     for (let n = 0; n < spec.batch; n++) {
@@ -45,7 +43,7 @@ const isPointwise = ({ kernel, strides }: ConvSpec, frame: Frame): boolean =>
   kernel[0] * kernel[1] === 1 && strides[0] === 1 && !frame.copied;
 
 /** The outputs of group `g` for image `n`, whose frame is given. */
-export function lowerGroup(
+function lowerGroup(
   spec: ConvSpec,
   schedule: PanelConvSchedule,
   node: Node,
@@ -91,7 +89,7 @@ export function lowerGroup(
 }
 
 /** The argument `bytes` further on. */
-export function within(argument: Argument, bytes: number): Argument {
+function within(argument: Argument, bytes: number): Argument {
   if (typeof argument === "number") return argument + bytes;
   if ("buffer" in argument) return { buffer: argument.buffer, offset: argument.offset + bytes };
   return { buffer: argument, offset: bytes };

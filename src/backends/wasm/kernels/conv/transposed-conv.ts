@@ -2,47 +2,86 @@ import type { Node } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
 import { attributesFor, operatorOf, operators } from "../../../../ops/index.js";
 import { type ConvTransposeAttributes, transposedWindow } from "../../../../ops/nn/conv-transpose.js";
-import { i32, type Local } from "../../asm/index.js";
-import {
-  type Buffer,
-  type Kernel,
-  type KernelCode,
-  kernelFunction,
-  type Lowering,
-  type MatchContext,
-} from "../../kernel.js";
-import { type Frame, fill, geometryOf } from "./frame.js";
-import { lowerGroup, type PanelConvSchedule, panelConv, panelSchedules, within } from "./panel-conv.js";
-import type { ConvSpec, Pair } from "./spec.js";
+import { Tensor } from "../../../../tensor/index.js";
+import type { Argument, Kernel, Lowering, MatchContext } from "../../kernel.js";
+import { lowerPanelMultiply, panelsFor } from "../matmul/panel.js";
+import { pack } from "../matmul/panels.js";
+import { NO_EPILOGUE } from "../matmul/store.js";
+import { gatherTaps } from "./gather-taps.js";
+import type { Pair } from "./spec.js";
 
-/** A ConvTranspose as a convolution of the spread image: `conv` slides with stride 1 over pixels `spread` apart. */
+/** A transposed convolution over two spatial axes; one axis is an image of height 1. float32, NCHW. */
 export interface TransposedConvSpec {
-  readonly conv: ConvSpec;
-  /** x's height and width before it is spread. */
-  readonly image: Pair;
-  readonly spread: Pair;
+  readonly batch: number;
+  readonly channels: number;
+  readonly outputs: number;
+  readonly group: number;
+  readonly input: Pair;
+  readonly output: Pair;
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  /** Rows and columns that are cut off before the output's first. */
+  readonly pads: Pair;
+  readonly bias: boolean;
 }
 
 /**
- * ConvTranspose, dense, one group, one or two spatial axes: the convolution, with its taps in reverse, of x with stride - 1 zeros between
- * its pixels. The zeros are multiplied too, so that work grows with the stride.
+ * ConvTranspose with a dense constant weight: a product of matrices gives each tap's part of the output, Z [outputs × kernel positions,
+ * input pixels] = Wᵀ · x, which is then gathered where it belongs (col2im; `torch.nn.Fold`).
  */
-export const transposedConv: Kernel<TransposedConvSpec, PanelConvSchedule> = {
+export const transposedConv: Kernel<TransposedConvSpec, null> = {
   name: "transposed-conv",
   match,
-  schedules: (_, device) => panelSchedules(device),
-  lower({ conv, image, spread }, schedule, node, to) {
+  schedules: () => [null],
+  lower(spec, _schedule, node, to) {
+    const { batch, channels, outputs, group, input, output, bias } = spec;
     const x = to.buffer(node.inputs[0]!);
-    const { kernel, dilations } = conv;
-    const reversed: ConvSpec = { ...conv, dilations: [-dilations[0], -dilations[1]] };
-    for (let n = 0; n < conv.batch; n++) {
-      const frame = spreadFrame(conv, image, spread, x, n, to);
-      const lastTap = (kernel[0] - 1) * dilations[0] * frame.row + 4 * (kernel[1] - 1) * dilations[1];
-      lowerGroup(reversed, schedule, node, n, 0, { ...frame, image: within(frame.image, lastTap) }, to);
+    const y = to.buffer(node.outputs[0]!);
+    const planes = { x: 4 * input[0] * input[1], y: 4 * output[0] * output[1] };
+    for (let n = 0; n < batch; n++) {
+      for (let g = 0; g < group; g++) {
+        const from = { buffer: x, offset: (n * channels + (g * channels) / group) * planes.x };
+        const first = (g * outputs) / group;
+        const parts = multiplyTaps(spec, node, g, from, to);
+        const offset = (n * outputs + first) * planes.y;
+        const biasAt: Argument = bias ? { buffer: to.buffer(node.inputs[2]!), offset: 4 * first } : 0;
+        gatherTaps(spec, parts, biasAt, { buffer: y, offset }, to);
+      }
     }
   },
-  cost: ({ conv }) => panelConv.cost(conv),
+  cost: ({ batch, channels, outputs, group, kernel, input, output }) => {
+    const weights = (channels * outputs * kernel[0] * kernel[1]) / group;
+    return {
+      multiplyAdds: batch * weights * input[0] * input[1],
+      bytes: 4 * (batch * (channels * input[0] * input[1] + outputs * output[0] * output[1]) + weights),
+    };
+  },
 };
+
+/** Z of one group: [outputs / group × kernel positions, input pixels]. */
+function multiplyTaps(spec: TransposedConvSpec, node: Node, g: number, x: Argument, to: Lowering): Argument {
+  const { channels, outputs, group, input, kernel } = spec;
+  const weight = node.inputs[1]!;
+  const [K, N] = [channels / group, input[0] * input[1]];
+  const rows = (outputs / group) * kernel[0] * kernel[1];
+  // The group's part of the weight [channels, outputs / group, kernel…] as a matrix [K, rows].
+  const all = (to.constant(weight) as Tensor).data as Float32Array;
+  const matrix = new Tensor("float32", [K, rows], all.subarray(g * K * rows, (g + 1) * K * rows));
+  const ofGroup: Lowering = {
+    ...to,
+    constant: (value) => (value === weight ? matrix : to.constant(value)),
+    prepared: (value, key, bytes, fill) => to.prepared(value, `${key}/transposed-conv/${g}`, bytes, fill),
+  };
+  const panels = panelsFor(weight, undefined, K, N, ofGroup);
+  const packed = pack(to, panels, "feature-major", x, N);
+  const parts = to.scratch(4 * rows * N);
+  lowerPanelMultiply(
+    { weight, perm: [1, 0], panels, x: packed, y: parts, order: "feature-major", yStride: N, epilogue: NO_EPILOGUE },
+    ofGroup,
+  );
+  return parts;
+}
 
 function match(node: Node, at: MatchContext): TransposedConvSpec | null {
   const [xValue, wValue, bias] = node.inputs;
@@ -55,79 +94,20 @@ function match(node: Node, at: MatchContext): TransposedConvSpec | null {
   if (dtype !== "float32" || rank < 1 || rank > 2 || (bias && at.type(bias).dtype !== "float32")) return null;
   if ([...shape, ...weight.shape, ...y.shape].includes(0)) return null;
   const attributes = attributesFor(node, operatorOf(node, operators)) as ConvTransposeAttributes;
-  if (attributes.group !== 1) return null;
   const window = transposedWindow(attributes, shape.slice(2), weight.shape.slice(2));
   const pair = (values: readonly number[], missing: number): Pair =>
     values.length === 1 ? [missing, values[0]!] : (values as Pair);
-  const [image, kernel] = [pair(window.output, 1), pair(window.kernel, 1)];
-  const [spread, dilations] = [pair(window.strides, 1), pair(window.dilations, 1)];
-  const begin = pair(window.padsBegin, 0);
-  const along = (of: (axis: 0 | 1) => number): Pair => [of(0), of(1)];
   return {
-    image,
-    spread,
-    conv: {
-      batch: shape[0]!,
-      channels: shape[1]!,
-      outputs: weight.shape[1]!,
-      group: 1,
-      input: along((axis) => (image[axis] - 1) * spread[axis] + 1),
-      output: pair(window.input, 1),
-      kernel,
-      strides: [1, 1],
-      dilations,
-      pads: along((axis) => (kernel[axis] - 1) * dilations[axis] - begin[axis]),
-      epilogue: { bias: Boolean(bias), activation: "", params: [], residual: "" },
-      sparse: false,
-      perm: [1, ...weight.shape.slice(2).map((_, axis) => axis + 2), 0],
-    },
+    batch: shape[0]!,
+    channels: shape[1]!,
+    outputs: weight.shape[1]! * attributes.group,
+    group: attributes.group,
+    input: pair(window.output, 1),
+    output: pair(window.input, 1),
+    kernel: pair(window.kernel, 1),
+    strides: pair(window.strides, 1),
+    dilations: pair(window.dilations, 1),
+    pads: pair(window.padsBegin, 0),
+    bias: Boolean(bias),
   };
 }
-
-/** As `frameOf`, of image number `index` of x with zeros between its pixels. */
-function spreadFrame(
-  conv: ConvSpec,
-  [height, width]: Pair,
-  spread: Pair,
-  x: Buffer,
-  index: number,
-  to: Lowering,
-): Frame {
-  const { channels, pads } = conv;
-  const { rows, columns } = geometryOf(conv);
-  const image = to.scratch(4 * channels * rows * columns);
-  const from = { buffer: x, offset: 4 * index * channels * height * width };
-  to.launch(SPREAD, [from, image, height, width, rows, columns, pads[0], pads[1], ...spread], channels);
-  return { image, plane: 4 * rows * columns, phase: 0, row: 4 * columns, copied: true };
-}
-
-type I = Local<"i32">;
-
-/** Arguments: x, frame, height, width, frame rows, columns, padding above and left, spread of rows and columns. Chunk: a channel. */
-const SPREAD: KernelCode = {
-  key: "conv/spread",
-  build: () =>
-    kernelFunction(10, (f, chunk, args) => {
-      const [x, frame, height, width, rows, columns, top, left, tall, wide] = args as [I, I, I, I, I, I, I, I, I, I];
-      f.increment(x, i32.shl(i32.mul(chunk, i32.mul(height, width)), 2));
-      const to = f.local("i32", i32.add(frame, i32.shl(i32.mul(chunk, i32.mul(rows, columns)), 2)));
-      fill(f, to, f.local("i32", 0), i32.mul(rows, columns));
-      f.set(to, i32.add(frame, i32.shl(i32.mul(chunk, i32.mul(rows, columns)), 2)));
-      f.for(0, height, 1, (r) => {
-        const row = f.local("i32", i32.add(top, i32.mul(r, tall)));
-        f.if(i32.lt_u(row, rows), () => {
-          const rowAt = f.local("i32", i32.add(to, i32.shl(i32.mul(row, columns), 2)));
-          f.for(0, width, 1, (c) => {
-            const column = f.local("i32", i32.add(left, i32.mul(c, wide)));
-            f.if(i32.lt_u(column, columns), () =>
-              f.storeI32(i32.add(rowAt, i32.shl(column, 2)), i32.load(i32.add(x, i32.shl(c, 2)))),
-            );
-            f.free(column);
-          });
-          f.free(rowAt);
-        });
-        f.increment(x, i32.shl(width, 2));
-        f.free(row);
-      });
-    }),
-};
