@@ -1,4 +1,5 @@
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
+import { lowerDots, MOST_DOTS } from "./dots.js";
 import { lowerPanelMultiply, type PanelSchedule, panelsFor, scheduleFor } from "./panel.js";
 import { type Panels, pack } from "./panels.js";
 import { type LinearSpec, linearSpec } from "./spec.js";
@@ -18,6 +19,12 @@ export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
     const schedule = tuned ?? scheduleFor(to.constant(node.inputs[spec.weight]!)!);
     const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
     const [weight, x] = [node.inputs[spec.weight]!, node.inputs[spec.x]!];
+    if (spec.layout === "dense" && batch === 1 && N <= MOST_DOTS && (N === 1 || xOrder === "token-major")) {
+      const shared = { weight, perm, K, N, x: to.buffer(x), y: to.buffer(node.outputs[0]!), order: yOrder, epilogue };
+      const [bias, residual] = [spec.bias, spec.residual].map((i) => (i === null ? 0 : to.buffer(node.inputs[i]!)));
+      lowerDots({ ...shared, yStride: yOrder === "token-major" ? M : N, bias: bias!, residual: residual! }, to);
+      return;
+    }
     const panels = panelsFor(weight, undefined, K, N, to, schedule);
     const operand = (input: number | null): Argument => (input === null ? 0 : to.buffer(node.inputs[input]!));
     const y = to.buffer(node.outputs[0]!);

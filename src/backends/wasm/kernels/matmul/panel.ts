@@ -2,7 +2,7 @@ import type { Constant, Value } from "../../../../graph/index.js";
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
 import { NonzeroError, type Tensor } from "../../../../tensor/index.js";
 import { type Func, i32, type Local } from "../../asm/index.js";
-import { type Argument, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
+import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { denseRowsFor, denseTile, passesOf } from "./dense-tile.js";
 import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
 import { type Epilogue, epilogueKey, type Order, type StoreShape, storeBlock } from "./store.js";
@@ -101,23 +101,33 @@ function sharedArguments(spec: PanelMultiply, rows: number, to: Lowering): Argum
 const SHARED = 10;
 
 function lowerDense(spec: PanelMultiply, weight: Tensor, to: Lowering): void {
-  const { panels, perm, order, epilogue } = spec;
-  const range: RowRange = spec.rows ?? [0, weight.shape[perm[0]!]!];
+  const { panels, order, epilogue } = spec;
   const schedule = spec.schedule ?? scheduleFor(weight);
-  const M = range[1] - range[0];
-  const { K } = panels;
+  const { buffer: w, M } = denseRowsBuffer(spec, to);
   const tall = denseRowsFor(passesOf(panels.wide, DENSE_PASS)[0]!.vectors);
-  // Rows up to a multiple of 24 are zeros, so that every tile is whole, whatever its height.
-  const padded = Math.ceil(M / TALLEST) * TALLEST;
-  const w = to.prepared(spec.weight, `matmul/dense/${perm}/${range}`, padded * K * 4, (target) => {
-    target.set(new Uint8Array(denseRows(weight, perm, range).buffer as ArrayBuffer));
-  });
   const blocks = Math.max(1, Math.min(Math.ceil(M / TALLEST), Math.ceil(M / schedule.block)));
   const block = Math.ceil(M / blocks / TALLEST) * TALLEST;
   const count = Math.ceil(M / block);
   const slab = Math.max(schedule.slab, (SLAB_BYTES / panels.pitch) & -8);
   const code = denseCode({ widths: widthsOf(panels), tall, order, epilogue, slab });
   to.launch(code, [...sharedArguments(spec, count * block, to), w, M, block], count * panels.count);
+}
+
+/** A dense weight's rows, row-major, and their number; followed by rows of zeros up to a multiple of 24, so that every tile is whole, whatever its height. */
+export function denseRowsBuffer(
+  { weight, perm, rows }: Pick<PanelMultiply, "weight" | "perm" | "rows">,
+  to: Lowering,
+): { buffer: Buffer; M: number } {
+  const tensor = to.constant(weight) as Tensor;
+  const all = tensor.shape[perm[0]!]!;
+  const range: RowRange = rows ?? [0, all];
+  const M = range[1] - range[0];
+  const padded = Math.ceil(M / TALLEST) * TALLEST;
+  const buffer = to.prepared(weight, `matmul/dense/${perm}/${range}`, (padded * tensor.size * 4) / all, (target) => {
+    const values = denseRows(tensor, perm, range);
+    target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  });
+  return { buffer, M };
 }
 
 const DENSE_PASS = 6;
