@@ -72,6 +72,7 @@ function chartOf(title: string, runs: readonly Run[]): string {
 const { date, runs } = readResults();
 const [first] = runs as [Run];
 const { machine, versions } = first.report;
+const loads = runs.map(({ report }) => report.machine.load_average);
 const sections = [...grouped(runs)].map(([title, same], i) => {
   const file = `benchmarks-${i + 1}.svg`;
   replaceFile(fileURLToPath(new URL(file, PAGE)), chartOf(title, same));
@@ -92,6 +93,7 @@ const drawn = `Measured on ${date}: ${machine.cpu}, ${machine.processors} proces
 )
   .map(([name, version]) => `${name} ${version}`)
   .join(", ")}; fused multiply-add ${machine.relaxed_simd ? "on" : "off"}.
+Load average while measuring: ${Math.min(...loads)} to ${Math.max(...loads)} (what we run ourselves makes 1 to 2).
 
 ${missed.length === 0 ? "All goals are met." : `Goals missed:\n\n${missed.join("\n")}`}
 

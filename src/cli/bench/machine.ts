@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { hasRelaxedSimd, hasSharedMemory } from "../../backends/wasm/index.js";
 
 /** Where figures come from. */
@@ -9,6 +9,8 @@ export interface Machine {
   readonly processors: number;
   readonly memory_gb: number;
   readonly os: string;
+  /** Processes that wanted a processor in the last minute, ours included; 0 on Windows. Above `processors`, others were in the way. */
+  readonly load_average: number;
   /** WebAssembly has fused multiply-add. */
   readonly relaxed_simd: boolean;
   /** WebAssembly memory can be shared between threads. */
@@ -20,6 +22,7 @@ export const thisMachine = (): Machine => ({
   processors: availableParallelism(),
   memory_gb: Number((totalmem() / 2 ** 30).toFixed(1)),
   os: `${type()} ${release()} ${arch()}`,
+  load_average: Number(loadavg()[0]!.toFixed(2)),
   relaxed_simd: hasRelaxedSimd(),
   threads: hasSharedMemory(),
 });

@@ -8,7 +8,7 @@ import { Store } from "../../backends/wasm/store.js";
 const ACCUMULATORS = 12;
 const LANES = 4;
 const ITERATIONS = 2_000_000;
-const RUNS = 7;
+const RUNS = 30;
 
 /** acc[i] = acc[i]·a + b in registers alone, over and over; the sum is stored so that nothing is left out. */
 const probe: KernelCode = {
