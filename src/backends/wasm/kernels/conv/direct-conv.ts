@@ -9,7 +9,7 @@ import { type ConvSpec, convSpec, pixelsOf } from "./spec.js";
 import { storeSome } from "./store-some.js";
 
 /** With more outputs in a group than this, a product of matrices is faster. */
-const MOST_OUTPUTS = 8;
+const MOST_OUTPUTS = 4;
 /** Kernels of more taps loop over their rows. */
 const MOST_UNROLLED = 25;
 const MOST_COLUMNS = 32;
