@@ -4,6 +4,7 @@ import { detectDevice } from "../src/backends/wasm/device.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "../src/backends/wasm/driver.js";
 import { installNodeHost } from "../src/backends/wasm/host.node.js";
 import type { Argument, Buffer, KernelCode, Lowering } from "../src/backends/wasm/kernel.js";
+import { lowerDots } from "../src/backends/wasm/kernels/matmul/dots.js";
 import {
   lowerPanelMultiply,
   type PanelSchedule,
@@ -22,7 +23,7 @@ import { Tensor } from "../src/tensor/index.js";
 /**
  * Times Y = W · X (W [M, K] constant) kernel by kernel, in turn, in one process: `tsx bench/matmul-lab.ts M K N THREADS CASE…`, a case being
  * `ort`, `ort-right` (weight as the right operand), `dense` or `PATTERN/LAYOUT[/DTYPE]`, each with `~width,slab,block` to
- * override the schedule and `^token` for token-major x and y. SECONDS in the environment sets the time for all samples.
+ * override the schedule `^token` for token-major x and y, and `^dots` for dot products. SECONDS in the environment sets the time for all samples.
  */
 const [M = 3072, K = 768, N = 256, threads = 1] = process.argv.slice(2, 6).map(Number);
 const cases = process.argv.slice(6);
@@ -66,8 +67,10 @@ function worst(weight: Float32Array, y: (m: number, n: number) => number): numbe
 
 function ours(text: string): Case {
   const [left, options = ""] = text.split("~");
-  const order: Order = text.includes("^token") ? "token-major" : "feature-major";
-  const [pattern = "", layout, dtype = "float32"] = left!.replace("^token", "").split("/");
+  const dots = text.includes("^dots");
+  const token = dots || text.includes("^token");
+  const order: Order = token ? "token-major" : "feature-major";
+  const [pattern = "", layout, dtype = "float32"] = left!.replace(/\^\w+/, "").split("/");
   let constant: Constant = new Tensor("float32", [M, K], dense);
   let weight = dense;
   let kept = M * K;
@@ -111,23 +114,28 @@ function ours(text: string): Case {
   };
   const input = place(x.byteLength);
   const output = place(M * N * 4);
-  const panels = panelsFor(value, undefined, K, N, to, schedule);
-  const token = order === "token-major";
-  const packed = pack(to, panels, order, input, token ? K : N);
-  lowerPanelMultiply(
-    {
-      weight: value,
-      perm: [0, 1],
-      panels,
-      x: packed,
-      y: output,
-      order,
-      yStride: token ? M : N,
-      epilogue: NO_EPILOGUE,
-      schedule,
-    },
-    to,
-  );
+  if (dots) {
+    const shared = { weight: value, perm: [0, 1], K, N, x: input, y: output, order, yStride: M };
+    lowerDots({ ...shared, epilogue: NO_EPILOGUE }, to);
+  } else lowerPanels();
+  function lowerPanels(): void {
+    const panels = panelsFor(value, undefined, K, N, to, schedule);
+    const packed = pack(to, panels, order, input, token ? K : N);
+    lowerPanelMultiply(
+      {
+        weight: value,
+        perm: [0, 1],
+        panels,
+        x: packed,
+        y: output,
+        order,
+        yStride: token ? M : N,
+        epilogue: NO_EPILOGUE,
+        schedule,
+      },
+      to,
+    );
+  }
   const kernels = launches.map(({ code }) => store.kernel(code));
   const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
   const program = store.allocate(argsAt + 4 * launches.reduce((sum, { args }) => sum + args.length, 0));

@@ -10,15 +10,13 @@ import { type Epilogue, epilogueKey, type Order, storeBlock } from "./store.js";
 type I = Local<"i32">;
 
 /** Tokens up to which dot products beat panels. */
-export const MOST_DOTS = 4;
+export const MOST_DOTS = 2;
 
-/** Rows of W that are taken together with so many tokens, and partial sums of each dot product: 8 or 9 accumulators. */
+/** Rows of W that are taken together with so many tokens, and partial sums of each dot product: 8 accumulators. */
 const TILES = [
   { rows: 0, sets: 0 },
   { rows: 4, sets: 2 },
   { rows: 4, sets: 1 },
-  { rows: 3, sets: 1 },
-  { rows: 2, sets: 1 },
 ] as const;
 
 /** Rows of a chunk: a multiple of every tile's. */
