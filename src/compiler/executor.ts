@@ -1,4 +1,4 @@
-import { type Constant, capturesOf, type Graph, labelOf, type Value } from "../graph/index.js";
+import { type Constant, capturesOf, type Graph, labelOf, subgraphsOf, type Value } from "../graph/index.js";
 import { NonzeroError, Tensor } from "../tensor/index.js";
 import { shapingInputs, signatureOf, specOf } from "./signature.js";
 import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
@@ -6,9 +6,8 @@ import { type InputSpec, type Specialized, type Step, specialize } from "./speci
 /** What a run gives: at once, or where the device works on its own, later. */
 export type Results = Tensor[] | Promise<Tensor[]>;
 /** What a profile gives, as late as results `R`. */
-export type Profile<R extends Results> = R extends Promise<unknown>
-  ? Promise<readonly TimedStep[]>
-  : readonly TimedStep[];
+export type Profile<R extends Results> =
+  R extends Promise<unknown> ? Promise<readonly TimedStep[]> : readonly TimedStep[];
 
 /** A specialized graph made ready to run on some device. */
 export interface Plan<R extends Results = Tensor[]> {
@@ -28,6 +27,8 @@ export interface PlanStep {
   readonly name: string;
   /** The kernel's name, or "evaluation" where the device has none and the host evaluates the operator. */
   readonly kernel: string;
+  /** Bytes that this step moves between the host and a device that has no kernel for it. */
+  readonly transferBytes?: number;
 }
 
 /** A step and its time in milliseconds. */
@@ -63,6 +64,7 @@ export class Executor<R extends Results = Tensor[]> {
   readonly #maker: PlanMaker<R>;
   readonly #shaping: ReadonlySet<Value>;
   readonly #plans = new Map<string, Entry<R>>();
+  #constants: ReadonlyMap<Value, Constant> | undefined;
   readonly #subgraphs = new Map<Graph, { executor: Executor; captures: Value[] }>();
 
   constructor(graph: Graph, maker: PlanMaker<R>) {
@@ -125,13 +127,27 @@ export class Executor<R extends Results = Tensor[]> {
   #runSubgraph(graph: Graph, feeds: readonly Tensor[], captured: (value: Value) => Tensor): Tensor[] {
     let known = this.#subgraphs.get(graph);
     if (known === undefined) {
-      const captures = capturesOf(graph);
-      const closed: Graph = { ...graph, inputs: [...graph.inputs, ...captures] };
+      this.#constants ??= constantsOf(this.#graph);
+      const fixed = this.#constants;
+      const outer = capturesOf(graph);
+      const captures = outer.filter((value) => !fixed.has(value));
+      const constants = new Map(graph.constants);
+      for (const value of outer) if (fixed.has(value)) constants.set(value, fixed.get(value)!);
+      const closed: Graph = { ...graph, inputs: [...graph.inputs, ...captures], constants };
       known = { executor: new Executor(closed, this.#maker.nested()), captures };
       this.#subgraphs.set(graph, known);
     }
     return known.executor.run([...feeds, ...known.captures.map(captured)]);
   }
+}
+
+/** The constants of a graph and of its subgraphs, which a subgraph may capture. */
+function constantsOf(graph: Graph): Map<Value, Constant> {
+  const constants = new Map(graph.constants);
+  for (const inner of graph.nodes.flatMap(subgraphsOf)) {
+    for (const [value, constant] of constantsOf(inner)) constants.set(value, constant);
+  }
+  return constants;
 }
 
 /** The dense tensor of a constant, unpacked at most once. */

@@ -1,10 +1,11 @@
 import { capturesOf, type Graph, type Node, subgraphsOf, type Value } from "../graph/index.js";
 import { operatorOf, operators } from "../ops/index.js";
-import type { Tensor } from "../tensor/index.js";
+import { isFloat, type Tensor } from "../tensor/index.js";
 import type { InputSpec } from "./specialize.js";
 
-/** Values of at most this many elements may become part of a plan's signature. */
+/** Values of at most this many elements may become part of a plan's signature: integers as shapes are made of, and floats as Resize scales by. */
 const SMALL = 64;
+const SMALL_FLOATS = 8;
 
 /**
  * The inputs whose values (not only types) decide what the plan looks like: those that reach the condition of an If or an operand that a
@@ -42,7 +43,8 @@ export function shapingInputs(graph: Graph): ReadonlySet<Value> {
 /** What a plan is made for: types of all inputs, and the values of small shaping ones. */
 export function specOf(input: Value, tensor: Tensor, shaping: ReadonlySet<Value>): InputSpec {
   const type = { dtype: tensor.dtype, shape: tensor.shape };
-  return { type, value: shaping.has(input) && tensor.size <= SMALL ? tensor : undefined };
+  const most = isFloat(tensor.dtype) ? SMALL_FLOATS : SMALL;
+  return { type, value: shaping.has(input) && tensor.size <= most ? tensor : undefined };
 }
 
 /** Equal for inputs that the same plan serves. */
