@@ -9,11 +9,11 @@ const FAILING: Readonly<Record<string, string>> = {};
 const SHARE = 0.97;
 
 describe.skipIf(!existsSync(NODE_TESTS))("ONNX's backend tests (../shared/data/onnx-node-tests)", () => {
-  it("pass on the reference, but for those listed", async () => {
+  it.each(["reference", "wasm"])("pass on %s, but for those listed", async (device) => {
     const failures: Record<string, string> = {};
     const names = nodeTestNames();
     for (const name of names) {
-      const { failure } = await runNodeTest(name, DEVICES.reference!);
+      const { failure } = await runNodeTest(name, DEVICES[device]!);
       if (failure !== null) failures[name] = failure;
     }
     const unexpected = Object.entries(failures).filter(([name]) => !(name in FAILING));
