@@ -116,20 +116,20 @@ function rowsPair({ rows, start, columns }: Entries): boolean {
   return true;
 }
 
+/** Strips at which blocks begin, all but the last at a multiple of 4 rows, and their end. */
 function blockStarts({ start, rows }: Entries, share: number, strips: number, slabs: number): number[] {
   const total = start[rows]!;
   const perStrip = Math.max(1, total / share / strips / slabs);
-  const most = Math.max(32, Math.ceil(rows / 4));
-  const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, Math.min(512, most) / share);
-  const count = Math.max(1, Math.round(strips / target));
+  const most = Math.min(512, Math.max(32, Math.ceil(rows / 4))) / share;
+  const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, most);
+  // Rows cost something even when they keep nothing.
+  const cost = (strip: number): number => start[strip * share]! + strip * share * 4;
+  const share4 = 4 / share;
+  const each = cost(strips) / Math.max(1, Math.round(strips / target));
   const starts = [0];
-  let strip = 0;
-  for (let b = 1; b < count; b++) {
-    // Rows cost something even when they keep nothing.
-    const goal = ((total + rows * 4) * b) / count;
-    while (strip < strips && start[strip * share]! + strip * share * 4 < goal) strip++;
-    strip = Math.min(strips, Math.ceil(strip / (4 / share)) * (4 / share));
-    if (strip > starts[starts.length - 1]! && strip < strips) starts.push(strip);
+  for (let strip = share4; strip < strips; strip += share4) {
+    const from = starts[starts.length - 1]!;
+    if (cost(strip) >= each * starts.length || strip - from >= 2 * most) starts.push(strip);
   }
   return [...starts, strips];
 }
@@ -163,55 +163,55 @@ export function writeStream(weight: SparseTensor, range: RowRange, stream: Strea
   latest = null;
   const { share, slab, cols, dtype, blocks, rows } = stream;
   const { start, columns } = entries;
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength);
-  const values = new Uint8Array(entries.values.buffer, entries.values.byteOffset, entries.values.byteLength);
   const size = VALUE_BYTES[dtype];
+  // Little-endian, as WebAssembly's memory is; everything lies at multiples of its size.
+  const words = new Uint32Array(target.buffer, target.byteOffset, target.byteLength >> 2);
+  const halves = new Int16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
+  const bitsOf = (bytes: Uint8Array): Uint32Array | Uint16Array | Uint8Array => {
+    const Bits = size === 4 ? Uint32Array : size === 2 ? Uint16Array : Uint8Array;
+    return new Bits(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / size));
+  };
+  const { buffer, byteOffset, byteLength } = entries.values;
+  const from = bitsOf(new Uint8Array(buffer, byteOffset, byteLength));
+  const into = bitsOf(target);
   const slabs = Math.max(1, Math.ceil(cols / slab));
   const strips = rows / share;
   const taken = new Uint32Array(strips);
   let at = tableBytes(blocks.length - 1);
-  const putValues = (row: number, entry: number, to: number): void => {
-    for (let r = 0; r < share; r++) {
-      const from = (start[row + r]! + entry) * size;
-      for (let byte = 0; byte < size; byte++) target[to + r * size + byte] = values[from + byte]!;
-    }
+  const put = (row: number, entry: number, base: number, number: number, values: number): void => {
+    const first = start[row]! + entry;
+    halves[number >> 1] = columns[first]! - base;
+    for (let r = 0; r < share; r++) into[values / size + r] = from[start[row + r]! + entry]!;
   };
   for (let b = 0; b + 1 < blocks.length; b++) {
-    view.setUint32(b * 12, blocks[b]!, true);
-    view.setUint32(b * 12 + 4, blocks[b + 1]!, true);
-    view.setUint32(b * 12 + 8, at, true);
+    words.set([blocks[b]!, blocks[b + 1]!, at], b * 3);
     for (let s = 0; s < slabs; s++) {
-      const spans: { strip: number; from: number; to: number }[] = [];
+      const spans: { strip: number; begin: number; end: number }[] = [];
       for (let strip = blocks[b]!; strip < blocks[b + 1]!; strip++) {
         const row = strip * share;
-        const from = taken[strip]!;
-        const to = s === slabs - 1 ? start[row + 1]! - start[row]! : cut(entries, row, (s + 1) * slab);
-        taken[strip] = to;
-        spans.push({ strip, from, to });
+        const begin = taken[strip]!;
+        const end = s === slabs - 1 ? start[row + 1]! - start[row]! : cut(entries, row, (s + 1) * slab);
+        taken[strip] = end;
+        spans.push({ strip, begin, end });
       }
-      spans.sort((a, b) => ((b.to - b.from) >> 2) - ((a.to - a.from) >> 2));
-      for (const { strip, from, to } of spans) {
+      spans.sort((a, b) => ((b.end - b.begin) >> 2) - ((a.end - a.begin) >> 2));
+      for (const { strip, begin, end } of spans) {
         const row = strip * share;
-        const quads = (to - from) >> 2;
-        view.setUint32(at, quads, true);
-        view.setUint16(at + 4, (to - from) & 3, true);
-        view.setUint16(at + 6, strip - blocks[b]!, true);
+        const quads = (end - begin) >> 2;
+        words[at >> 2] = quads;
+        halves[(at >> 1) + 2] = (end - begin) & 3;
+        halves[(at >> 1) + 3] = strip - blocks[b]!;
         at += HEADER_BYTES;
-        const input = (entry: number): number => columns[start[row]! + entry]! - s * slab;
+        let entry = begin;
         for (let q = 0; q < quads; q++, at += quadBytes(dtype, share)) {
-          for (let i = 0; i < 4; i++) {
-            view.setInt16(at + 2 * i, input(from + 4 * q + i), true);
-            putValues(row, from + 4 * q + i, at + 8 + i * share * size);
-          }
+          for (let i = 0; i < 4; i++, entry++) put(row, entry, s * slab, at + 2 * i, at + 8 + i * share * size);
         }
-        for (let entry = from + 4 * quads; entry < to; entry++, at += singleBytes(dtype, share)) {
-          view.setInt16(at, input(entry), true);
-          putValues(row, entry, at + singleOffset(dtype));
+        for (; entry < end; entry++, at += singleBytes(dtype, share)) {
+          put(row, entry, s * slab, at, at + singleOffset(dtype));
         }
       }
     }
   }
-  if (entries.scales !== null) {
-    for (let r = 0; r < rows; r++) view.setFloat32(stream.scales + 4 * r, entries.scales[r]!, true);
-  }
+  if (entries.scales !== null)
+    new Float32Array(target.buffer, target.byteOffset + stream.scales, rows).set(entries.scales);
 }
