@@ -37,6 +37,11 @@ export class GraphIndex {
     return value ? (this.#producers.get(value) ?? this.#outer?.producer(value)) : undefined;
   }
 
+  /** Lets the rules that follow see a node that a rule made. */
+  note(node: Node): void {
+    for (const output of node.outputs) if (output !== null) this.#producers.set(output, node);
+  }
+
   /** The node that makes a value, if it is `op` of the default domain (or `domain::op`). */
   madeBy(value: Value | null | undefined, op: string): Node | undefined {
     const node = this.producer(value);
@@ -123,3 +128,25 @@ export function dropDeadCode(graph: Graph): Graph {
 /** The other of two inputs. */
 export const otherInput = (node: Node, input: Value): Value | null =>
   (node.inputs[0] === input ? node.inputs[1] : node.inputs[0]) ?? null;
+
+/**
+ * True where nothing but `end` itself reads what is computed between `from` and `end`: then `end` may be computed from `from` in
+ * another way, and all between is dropped.
+ */
+export function isClosed(end: Node, from: Value, index: GraphIndex): boolean {
+  const reads = new Map<Value, number>();
+  const pending = [end];
+  const seen = new Set<Node>(pending);
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    for (const input of node.inputs) {
+      if (input === null || input === from || index.constant(input) !== undefined) continue;
+      reads.set(input, (reads.get(input) ?? 0) + 1);
+      const producer = index.producer(input);
+      if (producer === undefined) return false;
+      if (seen.has(producer)) continue;
+      seen.add(producer);
+      pending.push(producer);
+    }
+  }
+  return [...reads].every(([value, count]) => index.uses(value) === count);
+}

@@ -20,7 +20,7 @@ function expectUnchanged(run: Run, numRuns: number): void {
       expected.forEach((tensor, i) => {
         expect(actual[i]!.shape).toEqual(tensor.shape);
         const [a, b] = [actual[i]!.numbers(), tensor.numbers()];
-        const worst = b.reduce((most: number, x: number, k: number) => Math.max(most, Math.abs(a[k]! - x)), 0);
+        const worst = Math.max(0, ...Array.from(b, (x, k) => Math.abs(a[k]! - x)));
         expect(worst).toBeLessThanOrEqual(tolerances[i]!);
       });
     }),

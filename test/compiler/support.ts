@@ -75,7 +75,7 @@ export function expectClose(actual: readonly Tensor[], expected: readonly Tensor
   );
   expected.forEach((tensor, i) => {
     const [a, b] = [actual[i]!.numbers(), tensor.numbers()];
-    const largest = b.reduce((max: number, x: number) => Math.max(max, Math.abs(x)), 1);
+    const largest = Math.max(1, ...Array.from(b, Math.abs));
     const allowed = isFloat(tensor.dtype) ? roundings * 2 ** -23 * largest : 0;
     for (let k = 0; k < b.length; k++) {
       const same = Object.is(a[k], b[k]) || (Number.isNaN(a[k]!) && Number.isNaN(b[k]!));

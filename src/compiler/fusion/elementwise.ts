@@ -7,8 +7,8 @@ const MOST_NODES = 24;
 const MOST_INPUTS = 8;
 
 /**
- * Fuses chains of elementwise nodes into ai.nonzero Elementwise. A node joins the group of one of its operands where that operand is
- * read by it alone and has its result's shape and dtype. `fusible` says what the device's generated loops can do.
+ * Fuses chains of elementwise nodes into ai.nonzero Elementwise. A node joins the groups that make its operands where nobody else
+ * reads these and they have its result's shape. `fusible` says what the device's generated loops can do.
  */
 export function fuseElementwise(spec: Specialized, fusible: (node: Node) => boolean): Specialized {
   const index = new StepIndex(spec);
@@ -16,19 +16,9 @@ export function fuseElementwise(spec: Specialized, fusible: (node: Node) => bool
   for (const step of spec.steps) {
     const [output] = step.node.outputs;
     if (!output || step.captures.size > 0 || !fusible(step.node)) continue;
-    const members: Step[] = [];
-    for (const input of step.node.inputs) {
-      const producer = input === null ? undefined : index.producer(input);
-      const group = producer && groups.get(producer);
-      if (group === undefined || members.includes(producer!) || index.soleReader(input!) !== step) continue;
-      const same =
-        index.shapeOf(input!) === index.shapeOf(output) && index.type(input!)?.dtype === index.type(output)?.dtype;
-      const merged = [...members, ...group, step];
-      if (!same || merged.length > MOST_NODES || inputsOf(merged).length > MOST_INPUTS) continue;
-      members.push(...group);
-      groups.delete(producer!);
-    }
-    groups.set(step, [...members, step]);
+    const joined = joinedGroups(step, output, groups, index);
+    groups.set(step, [...joined.flatMap((last) => groups.get(last)!), step]);
+    for (const last of joined) groups.delete(last);
   }
   const dropped = new Set<Step>();
   const replaced = new Map<Step, Step>();
@@ -40,6 +30,28 @@ export function fuseElementwise(spec: Specialized, fusible: (node: Node) => bool
     replaced.set(last, stepOf(fusedNode(order, spec)));
   }
   return { ...spec, steps: spec.steps.filter((step) => !dropped.has(step)).map((step) => replaced.get(step) ?? step) };
+}
+
+/** The groups, by last member, that make the step's operands for it and for each other alone. Their results have its result's shape. */
+function joinedGroups(step: Step, output: Value, groups: ReadonlyMap<Step, readonly Step[]>, index: StepIndex): Step[] {
+  const shape = index.shapeOf(output);
+  const producers = step.node.inputs.map((input) => (input === null ? undefined : index.producer(input)));
+  let joined = [...new Set(producers)].filter(
+    (last): last is Step =>
+      last !== undefined &&
+      groups.has(last) &&
+      last.node.outputs.every((made) => made && index.shapeOf(made) === shape),
+  );
+  for (;;) {
+    const members = new Set([...joined.flatMap((last) => groups.get(last)!), step]);
+    const fits = members.size <= MOST_NODES && inputsOf([...members]).length <= MOST_INPUTS;
+    if (!fits) joined = joined.slice(0, -1);
+    else {
+      const closed = joined.filter((last) => last.node.outputs.every((made) => index.isReadBy(made!, members)));
+      if (closed.length === joined.length) return joined;
+      joined = closed;
+    }
+  }
 }
 
 /** What a group reads from outside, each once, in order of first use. */

@@ -34,6 +34,11 @@ export class StepIndex {
     return String(this.spec.types.get(value)?.shape);
   }
 
+  /** True where no step but these reads a value, nor is it an output. */
+  isReadBy(value: Value, steps: ReadonlySet<Step>): boolean {
+    return !this.#kept.has(value) && (this.#readers.get(value) ?? []).every((reader) => steps.has(reader));
+  }
+
   /** The step that reads a value, where it is the only one, reads it once, and the value is no output. */
   soleReader(value: Value): Step | undefined {
     const readers = this.#readers.get(value);

@@ -1,23 +1,25 @@
-import type { Node } from "../../graph/index.js";
+import type { Node, Value } from "../../graph/index.js";
 import { Tensor } from "../../tensor/index.js";
 import type { Pass } from "../pass.js";
-import { type GraphIndex, rewrite } from "../rewrite.js";
+import { type GraphIndex, otherInput, rewrite } from "../rewrite.js";
 
 /**
- * Folds inference's BatchNormalization into the dense Conv before it: each output channel of the weight and its bias are scaled
- * once. After anything else it stays as it is.
+ * Folds inference's BatchNormalization, and multiplication with and addition of a constant for each channel or for all, into the dense
+ * Conv before it: each output channel of the weight and its bias are scaled and shifted once. After anything else they stay.
  */
 export const foldBatchNorm: Pass = {
   name: "fold-batch-norm",
   run: (graph) =>
     rewrite(graph, (node, index) => {
-      const affine = affineOf(node, index);
-      if (affine === null) return null;
-      const x = node.inputs[0]!;
+      if (node.domain !== "") return null;
+      const x = node.inputs.find((input) => index.madeBy(input, "Conv") !== undefined);
       const conv = index.madeBy(x, "Conv");
       const weight = index.tensor(conv?.inputs[1]);
       const bias = conv?.inputs[2] ? index.tensor(conv.inputs[2]) : null;
-      if (conv === undefined || weight?.dtype !== "float32" || bias === undefined || index.uses(x) !== 1) return null;
+      if (!x || conv === undefined || weight?.dtype !== "float32" || bias === undefined || index.uses(x) !== 1)
+        return null;
+      const affine = affineOf(node, index) ?? channelwise(node, x, weight.shape, index);
+      if (affine === null) return null;
       const { scale, shift } = affine;
       const perChannel = weight.size / scale.length;
       const values = weight.numbers();
@@ -26,12 +28,35 @@ export const foldBatchNorm: Pass = {
       const shifted = Float32Array.from(scale, (factor, o) => (biases?.[o] ?? 0) * factor + shift[o]!);
       const w = index.addConstant(new Tensor("float32", weight.shape, scaled), `${conv.inputs[1]!.name}/normalized`);
       const b = index.addConstant(new Tensor("float32", [scale.length], shifted), `${node.name || conv.name}/bias`);
-      return [{ ...conv, inputs: [conv.inputs[0]!, w, b], outputs: node.outputs.slice(0, 1) }];
+      const folded = { ...conv, inputs: [conv.inputs[0]!, w, b], outputs: node.outputs.slice(0, 1) };
+      index.note(folded);
+      return [folded];
     }),
 };
 
+interface Affine {
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+}
+
+/** y = scale · x + shift per channel, of a Mul or Add of the Conv's result x and a constant: one number, or [1, C, 1, …], [C, 1, …]. */
+function channelwise(node: Node, x: Value, weight: readonly number[], index: GraphIndex): Affine | null {
+  const constant = index.tensor(otherInput(node, x));
+  if ((node.op !== "Mul" && node.op !== "Add") || constant?.dtype !== "float32") return null;
+  const channels = weight[0]!;
+  const axis = constant.shape.length - (weight.length - 1);
+  const single = constant.size === 1 && constant.shape.length <= weight.length;
+  if (!single && (constant.size !== channels || (axis !== 0 && axis !== 1) || constant.shape[axis] !== channels))
+    return null;
+  const numbers = constant.numbers();
+  const values = Float64Array.from({ length: channels }, (_, c) => numbers[single ? 0 : c]!);
+  return node.op === "Mul"
+    ? { scale: values, shift: new Float64Array(channels) }
+    : { scale: new Float64Array(channels).fill(1), shift: values };
+}
+
 /** y = scale · x + shift per channel, of an inference BatchNormalization with constant statistics. */
-function affineOf(node: Node, index: GraphIndex): { scale: Float64Array; shift: Float64Array } | null {
+function affineOf(node: Node, index: GraphIndex): Affine | null {
   if (node.op !== "BatchNormalization" || node.domain !== "") return null;
   if (node.outputs.slice(1).some((output) => output !== null && index.uses(output) > 0)) return null;
   const training = node.attributes.get("training_mode");

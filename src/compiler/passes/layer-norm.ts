@@ -1,7 +1,7 @@
 import type { Node, Value } from "../../graph/index.js";
 import { attributesOf } from "../../graph/index.js";
 import type { Pass } from "../pass.js";
-import { type GraphIndex, otherInput, rewrite } from "../rewrite.js";
+import { type GraphIndex, isClosed, otherInput, rewrite } from "../rewrite.js";
 
 /**
  * Recognizes layer normalization over the last axis spelled in primitives, as exporters before opset 17 wrote it:
@@ -21,6 +21,7 @@ export const recognizeLayerNorm: Pass = {
       if (match === null) return null;
       const { x, gamma, epsilon, centred } = match;
       if (!centred && scaled.beta !== null) return null;
+      if (!isClosed(node, x, index)) return null;
       // γ · (…) is replaced on its own where β does not follow; where it does, the Add's match covers it and this one dies.
       const attributes = attributesOf({ axis: -1, epsilon: { kind: "float", value: epsilon } });
       const op = centred ? "LayerNormalization" : "RMSNormalization";
