@@ -11,9 +11,10 @@ export {
   loadModel,
   type NonzeroExecutionProvider,
   nonzeroBackend,
-  registerNonzero,
   Runner,
   type RunnerOptions,
+  registerNonzero,
+  type SessionOptions,
   Tensor,
 } from "./runtime/index.js";
 export { type ErrorCode, NonzeroError } from "./tensor/index.js";

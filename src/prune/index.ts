@@ -1,7 +1,12 @@
+export { type CubicOptions, CubicSL } from "./cubic-sl.js";
+export { LambdaSL } from "./lambda-sl.js";
 export { magnitude } from "./magnitude.js";
 export { multiplyAddsOf } from "./multiply-adds.js";
+export * from "./nearly-diagonal.js";
 export { constantNodesToConstants, replaceConstants } from "./replace.js";
+export { BaseScheduler, type PerGroup, type Schedulable } from "./scheduler.js";
 export { type LayerSelection, selectLayers } from "./select-layers.js";
+export { BaseSparsifier, type SparsifierConfig, type SparsifierGroup } from "./sparsifier.js";
 export * from "./sparsify.js";
 export * from "./weight-norm.js";
 export { type Weight, type WeightKind, weightsOf } from "./weights.js";

@@ -1,7 +1,18 @@
-import type { Attribute, Node } from "../graph/index.js";
-import { type Constant, type Graph, type Model, subgraphsOf, type Value } from "../graph/index.js";
+import {
+  type Attribute,
+  type Constant,
+  type Graph,
+  type Model,
+  type Node,
+  subgraphsOf,
+  type Value,
+} from "../graph/index.js";
+import { SparseTensor } from "../layouts/index.js";
 
-/** The model with some of its constants replaced, wherever in its graphs they are. Everything else is shared with the original. */
+/**
+ * The model with some of its constants replaced, wherever in its graphs they are. Everything else is shared with the original. A constant that was
+ * the default of an input and is now sparse is no input any more: what is fed is dense.
+ */
 export const replaceConstants = (model: Model, replaced: ReadonlyMap<Value, Constant>): Model => ({
   ...model,
   graph: inGraph(model.graph, replaced),
@@ -13,7 +24,8 @@ function inGraph(graph: Graph, replaced: ReadonlyMap<Value, Constant>): Graph {
     const constant = replaced.get(value);
     if (constant !== undefined) constants.set(value, constant);
   }
-  return { ...graph, constants, nodes: graph.nodes.map((node) => inNode(node, replaced)) };
+  const inputs = graph.inputs.filter((input) => !(replaced.get(input) instanceof SparseTensor));
+  return { ...graph, inputs, constants, nodes: graph.nodes.map((node) => inNode(node, replaced)) };
 }
 
 function inNode(node: Node, replaced: ReadonlyMap<Value, Constant>): Node {

@@ -17,11 +17,19 @@ export interface LayerSelection {
 export function selectLayers(model: Model, { layers, skip = [] }: LayerSelection): Weight[] {
   const weights = weightsOf(model);
   const matches = (weight: Weight, glob: string): boolean => [weight.name, ...weight.nodes].some(matcher(glob));
-  for (const glob of [...(layers ?? []), ...skip]) {
-    if (!weights.some((weight) => matches(weight, glob))) {
-      throw new NonzeroError("not-found", `no weight and no node that reads one matches '${glob}'`, {
-        field: "layers",
-      });
+  for (const [field, globs] of [
+    ["layers", layers ?? []],
+    ["skip", skip],
+  ] as const) {
+    for (const glob of globs) {
+      if (weights.some((weight) => matches(weight, glob))) continue;
+      throw new NonzeroError(
+        "not-found",
+        `no weight and no node that reads one matches '${glob}'${examples(weights)}`,
+        {
+          field,
+        },
+      );
     }
   }
   return weights.filter((weight) => {
@@ -40,3 +48,11 @@ function matcher(glob: string): (name: string) => boolean {
   const expression = new RegExp(`^${source}$`);
   return (name) => expression.test(name);
 }
+
+const examples = (weights: readonly Weight[]): string =>
+  weights.length === 0
+    ? ""
+    : `; there are ${weights
+        .slice(0, 3)
+        .map(({ name, nodes }) => `'${name}' (${nodes[0]})`)
+        .join(", ")}${weights.length > 3 ? ` and ${weights.length - 3} more` : ""}`;

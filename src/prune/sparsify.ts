@@ -1,5 +1,5 @@
 import type { Constant, Model, Value } from "../graph/index.js";
-import { bestLayout, fromMatrix, SparseTensor, toMatrix, type ValueDataType } from "../layouts/index.js";
+import { bestLayout, SparseTensor, VALUE_DATA_TYPES, type ValueDataType } from "../layouts/index.js";
 import {
   applyMask,
   type Mask,
@@ -9,8 +9,9 @@ import {
   parsePattern,
   sparsityOf,
 } from "../sparsity/index.js";
-import { byteLengthOf, locate, NonzeroError, Tensor } from "../tensor/index.js";
+import { byteLengthOf, type DataType, locate, NonzeroError } from "../tensor/index.js";
 import { magnitude } from "./magnitude.js";
+import { maskWeight, weightMatrix } from "./mask-weight.js";
 import { constantNodesToConstants, replaceConstants } from "./replace.js";
 import { type LayerSelection, selectLayers } from "./select-layers.js";
 import type { Weight } from "./weights.js";
@@ -25,7 +26,7 @@ export interface SparsifyOptions extends LayerSelection {
 }
 
 export interface ApplySparseOptions extends SparsifyOptions {
-  /** How kept values are stored; float32 when absent. int8 has one scale a row. */
+  /** How kept values are stored; absent: as the weight has them (float64 as float32). int8 has one scale a row. */
   readonly values?: ValueDataType;
 }
 
@@ -52,10 +53,7 @@ export interface Sparsified {
  * @throws NonzeroError "invalid-argument" (pattern), "not-found" (layers), "aborted".
  */
 export const applyFakeSparsity = (model: Model, options: SparsifyOptions): Promise<Sparsified> =>
-  forEachWeight(model, options, ({ constant, perm }, matrix, mask) => ({
-    constant: fromMatrix(applyMask(matrix, mask), constant.shape, perm, constant.dtype),
-    layout: "dense",
-  }));
+  forEachWeight(model, options, (weight, _, mask) => ({ constant: maskWeight(weight, mask), layout: "dense" }));
 
 /**
  * Zeros weights by magnitude and stores each in the layout that takes the fewest bytes for its mask, as the talk's `apply_sparse` does with
@@ -84,15 +82,17 @@ function pack(
   matrix: Matrix,
   mask: Mask,
   pattern: Pattern | undefined,
-  values: ValueDataType = "float32",
+  values = storableDtype(weight.constant.dtype),
 ): Packed {
   const layout = bestLayout(mask, pattern, values);
   const { shape, dtype } = weight.constant;
-  if (layout === null)
-    return { constant: fromMatrix(applyMask(matrix, mask), shape, weight.perm, dtype), layout: "dense" };
+  if (layout === null) return { constant: maskWeight(weight, mask), layout: "dense" };
   const stored = layout.encode(matrix, mask, { values, dtype });
   return { constant: new SparseTensor(shape, weight.perm, stored), layout: layout.text };
 }
+
+const storableDtype = (dtype: DataType): ValueDataType =>
+  VALUE_DATA_TYPES.find((storable) => storable === dtype) ?? "float32";
 
 async function forEachWeight(
   original: Model,
@@ -110,8 +110,7 @@ async function forEachWeight(
     await new Promise((resolve) => setTimeout(resolve)); // lets progress be drawn, and the signal arrive
     if (options.signal?.aborted) throw new NonzeroError("aborted", "pruning was stopped; nothing was changed");
     const { constant, layout, sparsity } = locate({ node: weight.nodes[0], field: weight.name }, () => {
-      const dense = weight.constant instanceof Tensor ? weight.constant : weight.constant.toDense();
-      const matrix = toMatrix(dense, weight.perm);
+      const matrix = weightMatrix(weight);
       const mask = pattern.select(magnitude(matrix));
       const packed = change(weight, matrix, mask, pattern);
       return { ...packed, sparsity: sparsityOf(applyMask(matrix, mask)) };

@@ -1,6 +1,5 @@
 import { type Constant, type Graph, labelOf, type Model, type Node, subgraphsOf, type Value } from "../graph/index.js";
-import { SparseTensor } from "../layouts/index.js";
-import { Tensor } from "../tensor/index.js";
+import { isFloat } from "../tensor/index.js";
 
 /** What reads a weight: the kinds that pruning tells apart. */
 export type WeightKind = "linear" | "conv" | "depthwise" | "embedding";
@@ -113,23 +112,24 @@ function roleOf(
   shape: readonly number[],
   constant: Constant,
 ): Pick<Use, "kind" | "perm"> | null {
-  if (!isFloatWeight(constant)) return null;
+  if (!isFloat(constant.dtype)) return null;
   const flag = (name: string): boolean => {
     const attribute = node.attributes.get(name);
     return attribute?.kind === "int" && attribute.value !== 0;
   };
-  switch (node.op) {
+  // Other domains have operators of these names that read their weights in other orders.
+  switch (node.domain === "" ? node.op : `${node.domain}::${node.op}`) {
     case "MatMul":
-    case "FusedMatMul":
+    case "com.microsoft::FusedMatMul":
       if (shape.length !== 2) return null;
       if (i === 1) return { kind: "linear", perm: flag("transB") ? [0, 1] : [1, 0] };
       return i === 0 ? { kind: "linear", perm: flag("transA") ? [1, 0] : [0, 1] } : null;
     case "Gemm":
-    case "FusedGemm":
+    case "com.microsoft::FusedGemm":
       if (i === 1) return { kind: "linear", perm: flag("transB") ? [0, 1] : [1, 0] };
       return i === 0 ? { kind: "linear", perm: flag("transA") ? [1, 0] : [0, 1] } : null;
     case "Conv":
-    case "FusedConv": {
+    case "com.microsoft::FusedConv": {
       if (i !== 1) return null;
       const perm = [0, ...shape.slice(2).map((_, axis) => axis + 2), 1];
       return { kind: shape[1] === 1 && groupOf(node) > 1 ? "depthwise" : "conv", perm };
@@ -145,7 +145,3 @@ function groupOf(node: Node): number {
   const attribute = node.attributes.get("group");
   return attribute?.kind === "int" ? attribute.value : 1;
 }
-
-const isFloatWeight = (constant: Constant): boolean =>
-  constant instanceof SparseTensor ||
-  (constant instanceof Tensor && ["float32", "float16", "bfloat16", "float64"].includes(constant.dtype));

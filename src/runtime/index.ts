@@ -6,4 +6,4 @@ export {
 } from "./backend.js";
 export { loadModel } from "./load.js";
 export { DEVICES, type DeviceName, Runner, type RunnerOptions } from "./runner.js";
-export { env, InferenceSession, Tensor } from "./session.js";
+export { env, InferenceSession, type SessionOptions, Tensor } from "./session.js";
