@@ -105,8 +105,22 @@ function overLastAxis(mean: Node, index: GraphIndex): boolean {
   const attribute = mean.attributes.get("axes");
   const axes = attribute?.kind === "ints" ? [...attribute.value] : index.tensor(mean.inputs[1])?.numbers();
   if (axes?.length !== 1) return false;
-  const rank = mean.inputs[0]?.type?.shape?.length;
+  const rank = rankOf(mean.inputs[0], index);
   return axes[0] === -1 || (rank !== undefined && axes[0] === rank - 1);
 }
 
 const isVector = (value: Value | null, index: GraphIndex): boolean => index.constant(value)?.shape.length === 1;
+
+/** A value's rank, where its type or the types of what it is computed from in a few steps tell. */
+function rankOf(value: Value | null | undefined, index: GraphIndex, steps = 3): number | undefined {
+  const known = index.constant(value)?.shape.length ?? value?.type?.shape?.length;
+  const node = index.producer(value);
+  if (known !== undefined || node === undefined || steps === 0) return known;
+  if (node.op === "ReduceMean") {
+    const keep = node.attributes.get("keepdims");
+    return keep?.kind === "int" && keep.value === 0 ? undefined : rankOf(node.inputs[0], index, steps - 1);
+  }
+  if (!["Sub", "Mul", "Pow"].includes(node.op)) return undefined;
+  const ranks = node.inputs.map((input) => rankOf(input, index, steps - 1));
+  return ranks.includes(undefined) ? undefined : Math.max(...(ranks as number[]));
+}
