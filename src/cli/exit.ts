@@ -25,6 +25,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "invalid-argument": EXIT.usage,
   unsupported: EXIT.unsupported,
   io: EXIT.io,
+  device: EXIT.io,
   aborted: EXIT.aborted,
 };
 

@@ -7,6 +7,7 @@ export type ErrorCode =
   | "layout" // a tensor that does not fit its sparse layout
   | "not-found" // a file, an input or a layer that is not there
   | "io" // reading or writing failed
+  | "device" // a GPU that is missing, was lost, or has no room
   | "aborted"; // stopped by the user
 
 /** Where it went wrong. Every part is optional; those that are known are in the message. */

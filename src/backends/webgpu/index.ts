@@ -1,0 +1,3 @@
+export { Gpu, type GpuFinder, type GpuOptions, requestGpu, setGpuFinder } from "./gpu.js";
+export type * from "./kernel.js";
+export { Session } from "./session.js";
