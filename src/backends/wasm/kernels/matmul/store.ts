@@ -138,6 +138,7 @@ function storeFeatures(f: Func, shape: StoreShape, at: StoreArguments, device: D
   f.free(sums, row, end, offset, inside, whole, rest, bias, scale, y, residual, result);
 }
 
+/** Tokens outermost: a token's row of y is written on end, since rows of y are often a power of two apart and share few cache lines. */
 function storeTokens(f: Func, shape: StoreShape, at: StoreArguments, device: DeviceInfo): void {
   const { width, pitch, epilogue, scaled } = shape;
   const inside = f.local("i32", i32.sub(at.N, at.column));
@@ -147,64 +148,64 @@ function storeTokens(f: Func, shape: StoreShape, at: StoreArguments, device: Dev
   const bias = f.local("v128");
   const scale = f.local("v128");
   const sums = f.local("i32");
-  const token = f.local("i32");
-  const tokens = f.local("i32");
+  const tokens = f.local("i32", inside);
+  const first = f.local("i32", i32.mul(at.column, at.stride));
   const offset = f.local("i32");
+  const panel = f.local("i32", at.sums);
   const result = f.local("v128");
 
+  /** 4 tokens of 4 rows, or of the last `count`. */
   const group = (row: I, count: I | null): void => {
     const feature = f.local("i32", i32.shl(i32.add(at.row, row), 2));
     const read = (base: I): V128 => {
       if (count === null) return v128.load(i32.add(base, feature));
       const pointer = f.local("i32", i32.add(base, feature));
       const value = loadSome(f, pointer, count);
-      f.free(pointer);
+      f.free(pointer, value);
       return value;
     };
     if (epilogue.bias) f.set(bias, scaledBias(epilogue, read(at.bias)));
     if (scaled) f.set(scale, read(at.scales));
-    f.set(sums, i32.add(at.sums, i32.mul(row, pitch)));
-    f.set(offset, i32.add(i32.mul(at.column, at.stride), feature));
-    f.set(token, 0);
-    f.doWhile(
-      () => {
-        // Rows beyond the last repeat it; their lanes are not stored.
-        const lines = [0, 1, 2, 3].map((r) => {
-          if (count === null || r === 0) return v128.load(sums, r * pitch);
-          return v128.load(i32.add(sums, i32.mul(i32.select(i32.gt_s(count, r), r, i32.sub(count, 1)), pitch)));
-        });
-        const columns = transpose(f, lines);
-        f.set(tokens, i32.sub(inside, token));
-        columns.forEach((column, i) => {
-          const put = (): void => {
-            const from = { scale, bias: epilogue.bias ? bias : null };
-            const y = f.local("i32", i32.add(at.y, offset));
-            if (count === null) {
-              const added = v128.load(i32.add(at.residual, offset));
-              f.storeV128(y, finish(f, shape, column, { ...from, residual: added }, device));
-            } else {
-              const pointer = f.local("i32", i32.add(at.residual, offset));
-              const added = epilogue.residual ? loadSome(f, pointer, count) : null;
-              f.set(result, finish(f, shape, column, { ...from, residual: added ?? result }, device));
-              storeSome(f, y, result, count);
-              f.free(pointer);
-              if (added) f.free(added);
-            }
-            f.free(y);
-            f.increment(offset, at.stride);
-          };
-          if (i === 0) put();
-          else f.if(i32.gt_s(tokens, i), put);
-        });
-        f.free(...columns);
-        f.increment(token, 4);
-        f.increment(sums, 16);
-      },
-      () => i32.lt_s(token, inside),
-    );
-    f.free(feature);
+    f.set(sums, i32.add(panel, i32.mul(row, pitch)));
+    f.set(offset, i32.add(first, feature));
+    // Rows beyond the last repeat it; their lanes are not stored.
+    const lines = [0, 1, 2, 3].map((r) => {
+      if (count === null || r === 0) return v128.load(sums, r * pitch);
+      return v128.load(i32.add(sums, i32.mul(i32.select(i32.gt_s(count, r), r, i32.sub(count, 1)), pitch)));
+    });
+    const columns = transpose(f, lines);
+    columns.forEach((column, i) => {
+      const put = (): void => {
+        const from = { scale, bias: epilogue.bias ? bias : null };
+        const y = f.local("i32", i32.add(at.y, offset));
+        if (count === null) {
+          const added = v128.load(i32.add(at.residual, offset));
+          f.storeV128(y, finish(f, shape, column, { ...from, residual: added }, device));
+        } else {
+          const pointer = f.local("i32", i32.add(at.residual, offset));
+          const added = epilogue.residual ? loadSome(f, pointer, count) : null;
+          f.set(result, finish(f, shape, column, { ...from, residual: added ?? result }, device));
+          storeSome(f, y, result, count);
+          f.free(pointer);
+          if (added) f.free(added);
+        }
+        f.free(y);
+        f.increment(offset, at.stride);
+      };
+      if (i === 0) put();
+      else f.if(i32.gt_s(tokens, i), put);
+    });
+    f.free(feature, ...columns);
   };
-  f.for(0, whole, 4, (row) => group(row, null));
-  f.if(rest, () => group(whole, rest));
-  f.free(inside, whole, rest, bias, scale, sums, token, tokens, offset, result);
+  f.doWhile(
+    () => {
+      f.for(0, whole, 4, (row) => group(row, null));
+      f.if(rest, () => group(whole, rest));
+      f.increment(panel, 16);
+      f.increment(first, i32.mul(at.stride, 4));
+      f.increment(tokens, -4);
+    },
+    () => i32.gt_s(tokens, 0),
+  );
+  f.free(inside, whole, rest, bias, scale, sums, tokens, first, offset, panel, result);
 }

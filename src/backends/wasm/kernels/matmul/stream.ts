@@ -167,21 +167,18 @@ export function writeStream(weight: SparseTensor, range: RowRange, stream: Strea
   // Little-endian, as WebAssembly's memory is; everything lies at multiples of its size.
   const words = new Uint32Array(target.buffer, target.byteOffset, target.byteLength >> 2);
   const halves = new Int16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
-  const bitsOf = (bytes: Uint8Array): Uint32Array | Uint16Array | Uint8Array => {
-    const Bits = size === 4 ? Uint32Array : size === 2 ? Uint16Array : Uint8Array;
-    return new Bits(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / size));
-  };
-  const { buffer, byteOffset, byteLength } = entries.values;
-  const from = bitsOf(new Uint8Array(buffer, byteOffset, byteLength));
-  const into = bitsOf(target);
+  const Bits = size === 4 ? Uint32Array : size === 2 ? Uint16Array : Uint8Array;
+  const { values } = entries;
+  const from = new Bits(values.buffer as ArrayBuffer, values.byteOffset, values.length);
+  const into = new Bits(target.buffer as ArrayBuffer, target.byteOffset, Math.floor(target.byteLength / size));
   const slabs = Math.max(1, Math.ceil(cols / slab));
   const strips = rows / share;
   const taken = new Uint32Array(strips);
   let at = tableBytes(blocks.length - 1);
-  const put = (row: number, entry: number, base: number, number: number, values: number): void => {
+  const put = (row: number, entry: number, base: number, number: number, to: number): void => {
     const first = start[row]! + entry;
     halves[number >> 1] = columns[first]! - base;
-    for (let r = 0; r < share; r++) into[values / size + r] = from[start[row + r]! + entry]!;
+    for (let r = 0; r < share; r++) into[to / size + r] = from[start[row + r]! + entry]!;
   };
   for (let b = 0; b + 1 < blocks.length; b++) {
     words.set([blocks[b]!, blocks[b + 1]!, at], b * 3);
