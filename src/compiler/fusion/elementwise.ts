@@ -32,25 +32,40 @@ export function fuseElementwise(spec: Specialized, fusible: (node: Node) => bool
   return { ...spec, steps: spec.steps.filter((step) => !dropped.has(step)).map((step) => replaced.get(step) ?? step) };
 }
 
-/** The groups, by last member, that make the step's operands for it and for each other alone. Their results have its result's shape. */
-function joinedGroups(step: Step, output: Value, groups: ReadonlyMap<Step, readonly Step[]>, index: StepIndex): Step[] {
+/**
+ * The groups, by last member, that make operands for the step and for each other alone, as many as one loop holds. Their results have
+ * its result's shape.
+ */
+function joinedGroups(
+  step: Step,
+  output: Value,
+  groups: ReadonlyMap<Step, readonly Step[]>,
+  index: StepIndex,
+): readonly Step[] {
   const shape = index.shapeOf(output);
-  const producers = step.node.inputs.map((input) => (input === null ? undefined : index.producer(input)));
-  let joined = [...new Set(producers)].filter(
-    (last): last is Step =>
-      last !== undefined &&
-      groups.has(last) &&
-      last.node.outputs.every((made) => made && index.shapeOf(made) === shape),
-  );
+  const membersOf = (joined: readonly Step[]): Step[] => [...joined.flatMap((last) => groups.get(last)!), step];
+  const makersOf = (members: readonly Step[], known: readonly Step[]): Step[] =>
+    [...new Set(inputsOf(members).map((input) => index.producer(input)))].filter(
+      (last): last is Step =>
+        last !== undefined &&
+        groups.has(last) &&
+        !known.includes(last) &&
+        last.node.outputs.every((made) => made && index.shapeOf(made) === shape),
+    );
+  /** Those of `joined` whose results nobody else reads. */
+  const closed = (joined: readonly Step[]): readonly Step[] => {
+    const members = new Set(membersOf(joined));
+    const kept = joined.filter((last) => last.node.outputs.every((made) => index.isReadBy(made!, members)));
+    return kept.length === joined.length ? joined : closed(kept);
+  };
+  const holds = (members: readonly Step[]): boolean =>
+    members.length <= MOST_NODES && inputsOf(members).length <= MOST_INPUTS;
+  let joined: readonly Step[] = [];
   for (;;) {
-    const members = new Set([...joined.flatMap((last) => groups.get(last)!), step]);
-    const fits = members.size <= MOST_NODES && inputsOf([...members]).length <= MOST_INPUTS;
-    if (!fits) joined = joined.slice(0, -1);
-    else {
-      const closed = joined.filter((last) => last.node.outputs.every((made) => index.isReadBy(made!, members)));
-      if (closed.length === joined.length) return joined;
-      joined = closed;
-    }
+    let next = closed([...joined, ...makersOf(membersOf(joined), joined)]);
+    while (!holds(membersOf(next)) && next.length > joined.length) next = closed(next.slice(0, -1));
+    if (next.length <= joined.length) return joined;
+    joined = next;
   }
 }
 
