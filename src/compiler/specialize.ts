@@ -142,16 +142,26 @@ function restOf(
 
 /** Drops steps whose results nobody reads, and constants that no step reads. */
 export function prune(spec: Specialized): Specialized {
-  const needed = new Set<Value>(spec.outputs);
-  const steps: Step[] = [];
-  for (let i = spec.steps.length - 1; i >= 0; i--) {
-    const step = spec.steps[i]!;
-    const ends = spec.rest !== null && i === spec.steps.length - 1;
+  const { steps, needed } = liveSteps(spec.steps, spec.outputs, spec.rest !== null);
+  const constants = new Map([...spec.constants].filter(([value]) => needed.has(value)));
+  return { ...spec, steps, constants };
+}
+
+/** The steps that make `outputs`, and all that they read; with `endsPlan` the last step stays whether it does or not. */
+export function liveSteps(
+  steps: readonly Step[],
+  outputs: readonly Value[],
+  endsPlan: boolean,
+): { steps: readonly Step[]; needed: ReadonlySet<Value> } {
+  const needed = new Set<Value>(outputs);
+  const live: Step[] = [];
+  for (let i = steps.length - 1; i >= 0; i--) {
+    const step = steps[i]!;
+    const ends = endsPlan && i === steps.length - 1;
     if (!ends && !step.node.outputs.some((output) => output !== null && needed.has(output))) continue;
     for (const input of step.node.inputs) if (input !== null) needed.add(input);
     for (const capture of step.captures.values()) needed.add(capture);
-    steps.push(step);
+    live.push(step);
   }
-  const constants = new Map([...spec.constants].filter(([value]) => needed.has(value)));
-  return { ...spec, steps: steps.reverse(), constants };
+  return { steps: live.reverse(), needed };
 }

@@ -11,7 +11,7 @@ import { SparseTensor } from "../../layouts/index.js";
 import { inferNode, type Operand, operators } from "../../ops/index.js";
 import { Tensor } from "../../tensor/index.js";
 import { inferContext } from "../fold.js";
-import { type ConcreteType, prune, type Specialized, type Step } from "../specialize.js";
+import { type ConcreteType, liveSteps, prune, type Specialized, type Step } from "../specialize.js";
 
 /**
  * A rule looks at a node and may give others that make its outputs instead, or replace the outputs by values that there are
@@ -65,8 +65,7 @@ export class StepGraph {
       }
     }
     this.#outputs = this.#outputs.map((output) => this.#resolve(output));
-    const { steps: live } = prune({ ...this.specialized(), steps });
-    this.#steps = live;
+    this.#steps = liveSteps(steps, this.#outputs, this.#rest !== null).steps;
   }
 
   specialized(): Specialized {
