@@ -260,6 +260,9 @@ function addressOf(arg: Argument): number {
   return buffer.address + offset;
 }
 
-function copyOf(tensor: Tensor): Tensor {
-  return new Tensor(tensor.dtype, tensor.shape, (tensor.data as NumericArray).slice());
+/** A tensor of its own. (Constructing an array from another skips the zeroing that `slice` does on shared memory.) */
+function copyOf({ dtype, shape, data }: Tensor): Tensor {
+  if (dtype === "string") return new Tensor(dtype, shape, [...(data as string[])]);
+  const Copy = data.constructor as new (data: NumericArray) => NumericArray;
+  return new Tensor(dtype, shape, new Copy(data as NumericArray));
 }
