@@ -64,7 +64,8 @@ const SLAB_BYTES = 36 * 1024;
 export function scheduleFor(weight: Constant): PanelSchedule {
   if (!isSparse(weight)) return { width: 6, slab: 384, block: 96 };
   const { rows, cols, parts } = weight.stored;
-  return { width: 12, slab: parts.values!.size < SPARSE * rows * cols ? 384 : 192, block: 0 };
+  const long = cols > 2048 ? 512 : 384;
+  return { width: 12, slab: parts.values!.size < SPARSE * rows * cols ? long : 192, block: 0 };
 }
 const SPARSE = 0.15;
 

@@ -120,7 +120,7 @@ function rowsPair({ rows, start, columns }: Entries): boolean {
 function blockStarts({ start, rows }: Entries, share: number, strips: number, slabs: number): number[] {
   const total = start[rows]!;
   const perStrip = Math.max(1, total / share / strips / slabs);
-  const most = Math.min(512, Math.max(32, Math.ceil(rows / 4))) / share;
+  const most = Math.min(512, Math.max(32, Math.ceil(rows / 8))) / share;
   const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, most);
   // Rows cost something even when they keep nothing.
   const cost = (strip: number): number => start[strip * share]! + strip * share * 4;
