@@ -60,7 +60,8 @@ export function webgpuPlan(concrete: Specialized, host: HostSteps, session: Sess
     if (constant !== undefined) return denseOf(constant, session.unpacked);
     if (isHostOnly(value)) return hostOnly.get(value)!;
     const { dtype, shape } = spec.types.get(value)!;
-    return Tensor.fromBytes(dtype as "float32", shape, onHost.get(bufferOf(value))!);
+    const bytes = shape.includes(0) ? new Uint8Array() : onHost.get(bufferOf(value))!; // nothing is launched to make nothing
+    return Tensor.fromBytes(dtype as "float32", shape, bytes);
   };
   const write = (value: Value, tensor: Tensor): void => {
     if (isHostOnly(value)) {

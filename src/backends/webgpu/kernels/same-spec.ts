@@ -1,0 +1,17 @@
+import type { Node } from "../../../graph/index.js";
+import type { Kernel as WasmKernel } from "../../wasm/kernel.js";
+import type { MatchContext } from "../kernel.js";
+
+/** A WebAssembly host on which no kernel's spec depends. */
+const PLAIN = { relaxed: false, shared: false, threads: 1 };
+
+/**
+ * The spec that the WebAssembly device's kernel gives for a node, null where it gives none: specs are pure data that speak of
+ * shapes, dtypes and attributes, so a kernel here that computes the same starts from the same.
+ */
+export const specOf = <Spec>(kernel: WasmKernel, node: Node, at: MatchContext): Spec | null =>
+  kernel.match(node, {
+    device: PLAIN,
+    type: (value) => at.type(value),
+    constant: (value) => at.constant(value),
+  }) as Spec | null;

@@ -1,0 +1,68 @@
+import { describe, expect } from "vitest";
+import { type Kernel, Session } from "../../src/backends/webgpu/index.js";
+import { Executor } from "../../src/compiler/index.js";
+import type { Graph } from "../../src/graph/index.js";
+import { evaluateGraph, operators } from "../../src/ops/index.js";
+import type { NumericArray, Tensor } from "../../src/tensor/index.js";
+import { EXACT, graphOf, type OperatorCase, type Tolerance } from "./check-kernel.js";
+import { testGpu } from "./webgpu.js";
+
+const gpu = await testGpu();
+
+/** Tests on a GPU; skipped, and saying why, where there is none. */
+export function describeGpu(name: string, body: () => void): void {
+  if (typeof gpu === "string") describe.skip(`${name} (no GPU: ${gpu})`, body);
+  else describe(name, body);
+}
+
+const sessions = new Map<string, Session>();
+
+function sessionOf(kernels: readonly Kernel[]): Session {
+  if (typeof gpu === "string") throw new Error(gpu);
+  const key = kernels.map((kernel) => kernel.name).join();
+  const session = sessions.get(key) ?? new Session(gpu, undefined, kernels);
+  sessions.set(key, session);
+  return session;
+}
+
+/**
+ * Runs the graph with `kernels` on the GPU and compares with its operators' evaluations. `kernel` is the name of the kernel that
+ * must take every node (but for those that only rename, which simplification finds); null where none may.
+ */
+export async function checkGraph(
+  graph: Graph,
+  feeds: readonly Tensor[],
+  kernels: readonly Kernel[],
+  kernel: string | null,
+  tolerance: Tolerance = EXACT,
+): Promise<void> {
+  const wanted = evaluateGraph(graph, feeds, operators);
+  const executor = new Executor(graph, sessionOf(kernels));
+  for (const step of executor.describe(feeds)) expect(["alias", kernel ?? "evaluation"]).toContain(step.kernel);
+  const got = await executor.run(feeds);
+  got.forEach((tensor, i) => {
+    compare(tensor, wanted[i]!, tolerance);
+  });
+  executor.release();
+}
+
+export const checkOperator = (
+  c: OperatorCase,
+  kernels: readonly Kernel[],
+  kernel: string | null,
+  tolerance: Tolerance = EXACT,
+): Promise<void> => {
+  const { graph, feeds } = graphOf(c);
+  return checkGraph(graph, feeds, kernels, kernel, tolerance);
+};
+
+function compare(got: Tensor, wanted: Tensor, tolerance: Tolerance): void {
+  expect([got.dtype, ...got.shape]).toEqual([wanted.dtype, ...wanted.shape]);
+  const [a, b] = [got.data as NumericArray, wanted.data as NumericArray];
+  for (let i = 0; i < b.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    if (x === y || (Number.isNaN(x) && Number.isNaN(y))) continue;
+    if (typeof y === "number" && Math.abs((x as number) - y) <= tolerance(y)) continue;
+    expect.fail(`element ${i} of [${wanted.shape}] is ${x}, not ${y}`);
+  }
+}
