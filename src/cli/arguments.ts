@@ -3,6 +3,14 @@ import { InvalidArgumentError } from "commander";
 /** Gathers a repeatable option's values. */
 export const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
+/** A number that is not negative. */
+export function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0))
+    throw new InvalidArgumentError("expected a number of at least 0, such as 1e-3.");
+  return value;
+}
+
 /** A whole number of at least `least`. */
 export const wholeNumber =
   (least: number) =>

@@ -15,6 +15,8 @@ export const EXIT = {
   io: 5,
   /** Stopped by Ctrl-C. */
   aborted: 130,
+  /** An error that is not ours: a bug. */
+  bug: 70,
 } as const;
 
 const BY_CODE: Readonly<Record<ErrorCode, number>> = {
@@ -29,14 +31,16 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   aborted: EXIT.aborted,
 };
 
-/** Prints an error as a person wants it, and gives the exit code. Errors that are not ours keep their stack: they are bugs. */
+/** Prints an error as a person wants it (with `json`, as a program does too), and gives the exit code. Errors that are not ours keep their stack. */
 export function report(error: unknown, json: boolean): number {
   if (error instanceof NonzeroError) {
     const { code, message, reason, place } = error;
     if (json) console.log(JSON.stringify({ error: { code, reason, ...place } }));
-    console.error(`nonzero: ${message}`);
+    const option = place.field?.startsWith("--") ? place.field : null;
+    console.error(`nonzero: ${option === null ? message : message.replace(`field '${option}'`, option)}`);
     return BY_CODE[code];
   }
-  console.error(error instanceof Error ? error.stack : error);
-  return 70;
+  if (json) console.log(JSON.stringify({ error: { code: "bug", reason: String(error) } }));
+  console.error(`nonzero: this is a bug in Nonzero: ${error instanceof Error ? error.stack : error}`);
+  return EXIT.bug;
 }

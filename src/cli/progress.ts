@@ -1,13 +1,17 @@
 import { Listr, ListrLogger, type ListrTask, ProcessOutput } from "listr2";
 
+let controller: AbortController | null = null;
+
 /** Ctrl-C as a signal that long work looks at. A second Ctrl-C ends the process at once. */
 export function interruptible(): AbortSignal {
-  const controller = new AbortController();
+  if (controller !== null) return controller.signal;
+  const made = new AbortController();
+  controller = made;
   process.once("SIGINT", () => {
-    controller.abort();
+    made.abort();
     process.once("SIGINT", () => process.exit(130));
   });
-  return controller.signal;
+  return made.signal;
 }
 
 /** Runs steps one after the other, with progress on stderr: a live list on a terminal, plain lines elsewhere, nothing when `quiet`. */

@@ -23,7 +23,7 @@ const PATTERNS = [
   "shuffled-block:8x8@50%",
   "rows@25%",
   "cols@50%",
-]; // prettier-ignore
+];
 
 /** A Gemm, a MatMul and a 3×3 convolution, weights of `dtype`. */
 function mixed(dtype: DataType = "float32"): Model {

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { readModelFile } from "../../formats/onnx/node.js";
 import { type DeviceName, Runner } from "../../runtime/index.js";
-import { NonzeroError, type Tensor } from "../../tensor/index.js";
-import { wholeNumber } from "../arguments.js";
+import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
+import { nonNegative, wholeNumber } from "../arguments.js";
 import { EXIT } from "../exit.js";
 import { feedsFor } from "../inputs.js";
 import { table } from "../output.js";
@@ -30,7 +30,7 @@ export function addCompare(program: Command): void {
     .option(
       "--tolerance <relative>",
       "exit with 1 if an output differs by more than this share of its largest value",
-      Number,
+      nonNegative,
     )
     .option("--json", "print JSON")
     .action((a: string, b: string, options: Options) => compare(a, b, options));
@@ -38,7 +38,7 @@ export function addCompare(program: Command): void {
 
 /** How far two tensors are apart. */
 export interface Difference {
-  /** Largest |a - b|. */
+  /** Largest |a - b|; infinite for texts that differ. */
   readonly absolute: number;
   /** That, over the largest |a|. */
   readonly relative: number;
@@ -48,10 +48,12 @@ export interface Difference {
 
 function compare(fileA: string, fileB: string, options: Options): void {
   const threads = options.threads ? { threads: options.threads } : {};
-  const a = new Runner(readModelFile(fileA), { device: options.device, ...threads });
-  const b = new Runner(readModelFile(fileB), { device: options.device, ...threads });
-  const feeds = feedsFor(a.inputs, options);
-  const [left, right] = [a.run(feeds), b.run(feeds)];
+  const open = (file: string): Runner =>
+    locate({ file }, () => new Runner(readModelFile(file), { device: options.device, ...threads }));
+  const [a, b] = [open(fileA), open(fileB)];
+  const feeds = locate({ file: fileA }, () => feedsFor(a.inputs, options));
+  const left = locate({ file: fileA }, () => a.run(feeds));
+  const right = locate({ file: fileB }, () => b.run(feeds));
   const results = Object.entries(left).map(([name, tensor]) => {
     const other = right[name];
     if (other === undefined) throw new NonzeroError("not-found", `there is no output '${name}'`, { file: fileB });
@@ -93,6 +95,12 @@ export function difference(name: string, a: Tensor, b: Tensor): Difference {
     throw new NonzeroError("shape", `${a.dtype}[${a.shape}] in one, ${b.dtype}[${b.shape}] in the other`, {
       field: name,
     });
+  }
+  if (a.dtype === "string") {
+    const other = b.strings();
+    const same = a.strings().every((text, i) => text === other[i]);
+    const apart = same ? 0 : Number.POSITIVE_INFINITY;
+    return { absolute: apart, relative: apart, cosine: same ? 1 : 0 };
   }
   const [x, y] = [a.numbers(), b.numbers()];
   let [absolute, largest, dot, xx, yy] = [0, 0, 0, 0, 0];

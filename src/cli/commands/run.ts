@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { readModelFile } from "../../formats/onnx/node.js";
 import { DEVICES, type DeviceName, Runner } from "../../runtime/index.js";
-import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { collect, wholeNumber } from "../arguments.js";
 import { feedsFor } from "../inputs.js";
-import { writeNpy } from "../npy.js";
+import { forNumpy, npyBytes } from "../npy.js";
 import { milliseconds, table } from "../output.js";
+import { replaceFile } from "../write-file.js";
 
 interface Options {
   readonly input: string[];
@@ -52,6 +53,10 @@ export function addRun(program: Command): void {
 }
 
 function run(file: string, options: Options): void {
+  locate({ file }, () => runModel(file, options));
+}
+
+function runModel(file: string, options: Options): void {
   const runner = new Runner(readModelFile(file), {
     device: options.device,
     ...(options.threads ? { threads: options.threads } : {}),
@@ -62,11 +67,12 @@ function run(file: string, options: Options): void {
   const outputs = runner.run(feeds);
   const elapsed = performance.now() - start;
   const plan = options.plan ? runner.describe(feeds) : [];
-  const results = Object.entries(outputs).map(([name, tensor]) => ({ name, ...summary(tensor) }));
-  if (options.output !== undefined) {
-    for (const [name, tensor] of Object.entries(outputs))
-      writeNpy(join(options.output, `${name.replace(/[^\w.-]+/g, "_")}.npy`), tensor);
-  }
+  const files = options.output === undefined ? null : writeOutputs(options.output, outputs);
+  const results = Object.entries(outputs).map(([name, tensor]) => ({
+    name,
+    ...summary(tensor),
+    ...(files === null ? {} : { file: files.get(name)! }),
+  }));
   if (options.json) {
     console.log(
       JSON.stringify(
@@ -102,7 +108,13 @@ function run(file: string, options: Options): void {
     console.log(
       table(
         columns,
-        results.map((r) => [r.name, r.dtype, r.shape.join("×"), r.min, r.max, r.mean, r.first.join(" ")]),
+        results.map((r) => [
+          r.name,
+          r.dtype,
+          r.shape.join("×"),
+          ...[r.min, r.max, r.mean].map((x) => (x === null ? "-" : short(x))),
+          r.first.map((x) => (typeof x === "number" ? short(x) : x)).join(" "),
+        ]),
       ),
     );
     console.log(
@@ -112,9 +124,13 @@ function run(file: string, options: Options): void {
   runner.release();
 }
 
+const short = (x: number): string => String(Number(x.toPrecision(5)));
+
+/** What a result looks like; min, max and mean are null where there are no numbers. */
 function summary(tensor: Tensor) {
   const { dtype, shape } = tensor;
-  if (dtype === "string") return { dtype, shape, min: "", max: "", mean: "", first: tensor.strings().slice(0, 4) };
+  if (dtype === "string")
+    return { dtype, shape, min: null, max: null, mean: null, first: tensor.strings().slice(0, 4) };
   const values = tensor.numbers();
   let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
   for (const value of values) {
@@ -122,15 +138,27 @@ function summary(tensor: Tensor) {
     if (value > max) max = value;
     sum += value;
   }
-  const text = (x: number): string => (values.length === 0 ? "-" : String(Number(x.toPrecision(5))));
-  return {
-    dtype,
-    shape,
-    min: text(min),
-    max: text(max),
-    mean: text(sum / values.length),
-    first: Array.from(values.slice(0, 4), text),
-  };
+  const first = Array.from(values.slice(0, 4));
+  if (values.length === 0) return { dtype, shape, min: null, max: null, mean: null, first };
+  return { dtype, shape, min, max, mean: sum / values.length, first };
+}
+
+/** Writes each output as a .npy file, and gives the files by the outputs' names. All are made before any is written. */
+function writeOutputs(folder: string, outputs: Readonly<Record<string, Tensor>>): Map<string, string> {
+  const files = new Map<string, string>();
+  const contents = new Map<string, Uint8Array>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const stem = name.replace(/[^\w.-]+/g, "_");
+    let path = join(folder, `${stem}.npy`);
+    for (let n = 2; contents.has(path); n++) path = join(folder, `${stem}_${n}.npy`);
+    contents.set(
+      path,
+      locate({ field: name }, () => npyBytes(forNumpy(tensor))),
+    );
+    files.set(name, path);
+  }
+  for (const [path, bytes] of contents) replaceFile(path, bytes);
+  return files;
 }
 
 function makeFolder(path: string): void {

@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { readModelFile, writeModelFile } from "../../formats/onnx/node.js";
 import type { Model } from "../../graph/index.js";
-import type { ValueDataType } from "../../layouts/index.js";
+import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
 import { applyFakeSparsity, applySparse, type Sparsified, toSparseModel } from "../../prune/index.js";
-import { parsePattern } from "../../sparsity/index.js";
+import { type Pattern, parsePattern } from "../../sparsity/index.js";
+import { locate, NonzeroError } from "../../tensor/index.js";
 import { collect } from "../arguments.js";
 import { bytes, percent, table } from "../output.js";
 import { interruptible, steps } from "../progress.js";
@@ -14,7 +15,7 @@ interface Options {
   readonly pattern?: string;
   readonly layers: string[];
   readonly skip: string[];
-  readonly dtype: ValueDataType;
+  readonly dtype?: ValueDataType;
   readonly dense?: boolean;
   readonly json?: boolean;
 }
@@ -32,14 +33,16 @@ export function addSparsify(program: Command): void {
     .option("--layers <glob>", "only weights whose name, or whose node's name, matches (repeatable)", collect, [])
     .option("--skip <glob>", "leave these as they are (repeatable)", collect, [])
     .addOption(
-      new Option("--dtype <dtype>", "how kept values are stored")
-        .choices(["float32", "float16", "bfloat16", "int8"])
-        .default("float32"),
+      new Option("--dtype <dtype>", "how kept values are stored (default: as the model has them)").choices([
+        ...VALUE_DATA_TYPES,
+      ]),
     )
     .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
     .option("--json", "print JSON")
     .action((file: string, options: Options) => sparsify(file, options));
 }
+
+const patternOf = (text: string): Pattern => locate({ field: "--pattern" }, () => parsePattern(text));
 
 interface Work {
   model?: Model;
@@ -48,8 +51,9 @@ interface Work {
 
 async function sparsify(file: string, options: Options): Promise<void> {
   const { output, layers, skip, dtype, dense, json } = options;
-  const pattern = options.pattern === undefined ? undefined : parsePattern(options.pattern);
+  const pattern = options.pattern === undefined ? undefined : patternOf(options.pattern);
   const signal = interruptible();
+  let before = 0;
   const work = await steps<Work>(
     {},
     [
@@ -57,6 +61,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
         title: `Read ${file}`,
         task: (context) => {
           context.model = readModelFile(file);
+          before = statSync(file).size; // now: the output may take its place
         },
       },
       {
@@ -66,26 +71,34 @@ async function sparsify(file: string, options: Options): Promise<void> {
           const selection = { ...(layers.length > 0 ? { layers } : {}), ...(skip.length > 0 ? { skip } : {}) };
           const shared = {
             ...selection,
-            values: dtype,
+            ...(dtype === undefined ? {} : { values: dtype }),
             signal,
             onProgress: (done: number, total: number) => {
               task.title = `${title}: ${done} of ${total}`;
             },
           };
           if (pattern === undefined) context.result = await toSparseModel(context.model!, shared);
-          else if (dense) context.result = await applyFakeSparsity(context.model!, { ...shared, pattern });
+          else if (dense && dtype === undefined)
+            context.result = await applyFakeSparsity(context.model!, { ...shared, pattern });
           else context.result = await applySparse(context.model!, { ...shared, pattern });
         },
       },
       {
         title: `Write ${output}`,
-        task: (context) => writeModelFile(output, context.result!.model, { sparse: dense ? "dense" : "packed" }),
+        task: async (context) => {
+          try {
+            await writeModelFile(output, context.result!.model, { sparse: dense ? "dense" : "packed", signal });
+          } catch (error) {
+            throw error instanceof NonzeroError ? error.at({ file: output }) : error;
+          }
+        },
       },
     ],
     json === true,
   );
-  const { weights } = work.result!;
-  const before = statSync(file).size;
+  const weights = work.result!.weights.map((weight) =>
+    dense ? { ...weight, layout: "dense", bytes: weight.denseBytes } : weight,
+  );
   const after = statSync(output).size;
   if (json) {
     const rows = weights.map(({ weight, ...rest }) => ({
@@ -100,7 +113,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
           input: file,
           output,
           pattern: pattern?.text ?? null,
-          dtype,
+          dtype: dtype ?? null,
           bytesBefore: before,
           bytesAfter: after,
           weights: rows,
