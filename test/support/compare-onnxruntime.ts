@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
-import { readModel } from "../../src/formats/onnx/index.js";
+import { readModel, writeModel } from "../../src/formats/onnx/index.js";
+import { type ApplySparseOptions, applySparse } from "../../src/prune/index.js";
 import { fromOrt, toOrt } from "../../src/runtime/convert.js";
 import { Runner, type RunnerOptions } from "../../src/runtime/index.js";
 import { installNode } from "../../src/runtime/node.js";
@@ -19,10 +20,19 @@ export interface Pair {
   release(): Promise<void>;
 }
 
-/** A model file on this library and on onnxruntime-node, both on at most two threads. */
-export async function openPair(file: string, options: RunnerOptions = { threads: 2 }): Promise<Pair> {
-  const bytes = readFileSync(file);
-  const ours = new Runner(readModel(bytes, { file }), options);
+/**
+ * A model file on this library and on onnxruntime-node, both on at most two threads. With `sparsify`, ours runs the pruned weights from
+ * their sparse layouts, onnxruntime the same weights with explicit zeros.
+ */
+export async function openPair(
+  file: string,
+  { sparsify, ...options }: RunnerOptions & { readonly sparsify?: ApplySparseOptions | undefined } = {},
+): Promise<Pair> {
+  const original = readFileSync(file);
+  const dense = readModel(original, { file });
+  const model = sparsify === undefined ? dense : (await applySparse(dense, sparsify)).model;
+  const bytes = sparsify === undefined ? original : writeModel(model, { sparse: "dense" });
+  const ours = new Runner(model, { threads: 2, ...options });
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 2, logSeverityLevel: 3 });
   return {
     ours,
