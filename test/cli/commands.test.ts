@@ -260,7 +260,7 @@ describe("run", () => {
     expect(stdout).toContain("first run on wasm, 1 thread,");
   });
   test("inputs from .npy, outputs to .npy, the same on each device", async () => {
-    const outputs = [];
+    const outputs: number[][] = [];
     for (const device of ["wasm", "reference"]) {
       const { result } = await json(
         "run",
