@@ -115,7 +115,7 @@ describeGpu("elementwise operators on WebGPU", () => {
     const x = Tensor.from("float32", [6], [Number.NaN, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 2]);
     const y = Tensor.from("float32", [6], [1, Number.NaN, 1, 1, 1, Number.NEGATIVE_INFINITY]);
     for (const op of ["Max", "Min", "Add"]) await checkOperator({ op, inputs: [x, y] }, kernels, "elementwise");
-    for (const op of ["Relu", "IsNaN", "Tanh", "Sigmoid"])
+    for (const op of ["Relu", "IsNaN", "Tanh", "Exp", "Log", "Sqrt", "Erf"])
       await checkOperator({ op, inputs: [x] }, kernels, "elementwise", ulps(16));
   });
 

@@ -23,14 +23,25 @@ const ERF_TAIL = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405
 const EXPM1_SERIES = [1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040];
 
 /**
- * Functions that WGSL has not, or not for all arguments: `is_nan`, `erf`, `expm1`, `safe_tanh`, `power`, `log1p_exp`. Absolute errors within
- * 3e-7 beside those of WGSL's own exp and log.
+ * Functions that WGSL has not, or not for all arguments: `is_nan`, `exponential`, `logarithm`, `erf`, `expm1`, `safe_tanh`, `power`,
+ * `log1p_exp`. Absolute errors within 3e-7 beside those of WGSL's own exp and log. `opaque_zero` is a variable that is zero: WGSL has no constant
+ * for NaN and infinities, and none that a compiler could see through.
  */
 export function mathFunctions(type: FloatType): Piece {
   const [bool, u32] = type === "f32" ? ["bool", "u32"] : ["vec4<bool>", "vec4<u32>"];
   return wgsl`
+    var<private> opaque_zero: u32 = 0u;
     fn is_nan(x: ${type}) -> ${bool} {
       return (bitcast<${u32}>(x) & ${u32}(0x7fffffffu)) > ${u32}(0x7f800000u);
+    }
+    fn exponential(x: ${type}) -> ${type} {
+      return select(exp(x), x, is_nan(x));
+    }
+    fn logarithm(x: ${type}) -> ${type} {
+      let infinity = bitcast<${type}>(${u32}(0x7f800000u | opaque_zero));
+      let nan = bitcast<${type}>(${u32}(0x7fc00000u | opaque_zero));
+      let finite = select(log(x), -infinity, x == ${type}(0.0f));
+      return select(select(finite, nan, x < ${type}(0.0f)), x, is_nan(x) | (x == infinity));
     }
     fn erf(x: ${type}) -> ${type} {
       let square = x * x;
@@ -53,7 +64,7 @@ export function mathFunctions(type: FloatType): Piece {
     fn power(x: ${type}, y: ${type}) -> ${type} {
       let size = pow(abs(x), y);
       let odd = abs(y - 2.0f * trunc(0.5f * y)) == ${type}(1.0f);
-      let nan = (x * 0.0f) / (x * 0.0f);
+      let nan = bitcast<${type}>(${u32}(0x7fc00000u | opaque_zero));
       let negative = select(select(size, -size, odd), nan, trunc(y) != y);
       let signed = select(size, negative, x < ${type}(0.0f));
       return select(signed, ${type}(1.0f), y == ${type}(0.0f));

@@ -3,7 +3,7 @@ import { type Piece, Wgsl, wgsl } from "./text.js";
 
 type Scalar = "f32" | "f16" | "i32" | "u32";
 /** An element of an array in memory. */
-export type ElementType = Scalar | `vec${2 | 3 | 4}<${Scalar}>`;
+export type ElementType = Scalar | `vec${2 | 3 | 4}<${Scalar}>` | "atomic<u32>" | "atomic<i32>";
 
 /** A storage buffer as an array of `T`. */
 export interface Storage<A extends "read" | "read_write" = "read" | "read_write"> {
@@ -18,7 +18,7 @@ export const output = (type: ElementType): Storage<"read_write"> => ({ type, acc
 
 /** A fixed array in workgroup memory. */
 export interface Shared {
-  readonly type: ElementType | "atomic<u32>" | "atomic<i32>";
+  readonly type: ElementType;
   readonly length: number;
 }
 export const shared = (type: Shared["type"], length: number): Shared => ({ type, length });

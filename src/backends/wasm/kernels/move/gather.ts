@@ -6,7 +6,7 @@ import { perChunk } from "../rows.js";
 import { attributesOfNode, elementBytes } from "./kernels.js";
 import { copyBytes, copyElement, type ElementBytes } from "./run.js";
 
-interface GatherSpec {
+export interface GatherSpec {
   readonly outer: number;
   /** Length of the axis that the indices speak of. */
   readonly dim: number;

@@ -9,7 +9,7 @@ import { attributesOfNode, constantInts, elementBytes } from "./kernels.js";
 import type { ElementBytes } from "./run.js";
 import { launchTake, MOST_TABLE_WORDS, type Take } from "./take.js";
 
-interface PadSpec {
+export interface PadSpec {
   /** Elements added before each axis; negative ones are cut off. */
   readonly begins: readonly number[];
   readonly input: readonly number[];

@@ -7,7 +7,7 @@ import { eachRow, mapLine } from "../lines.js";
 import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 
-interface BatchSpec {
+export interface BatchSpec {
   readonly batch: number;
   readonly channels: number;
   readonly plane: number;

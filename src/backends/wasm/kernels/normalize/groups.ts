@@ -15,7 +15,7 @@ import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 import { inverseDeviation, meanOfLine, squaresOfLine } from "./rows.js";
 
-interface GroupSpec {
+export interface GroupSpec {
   readonly batch: number;
   readonly channels: number;
   readonly plane: number;

@@ -5,7 +5,7 @@ import { eachRow } from "../lines.js";
 import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 
-interface ArgSpec {
+export interface ArgSpec {
   readonly op: "ArgMax" | "ArgMin";
   readonly selectLast: boolean;
   readonly outer: number;

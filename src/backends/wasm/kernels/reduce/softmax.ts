@@ -7,7 +7,7 @@ import { acrossLanes, BLOCK, eachBlock, eachRow, type Fold, foldLine, mapLine, s
 import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 
-interface SoftmaxSpec {
+export interface SoftmaxSpec {
   readonly outer: number;
   readonly dim: number;
   readonly inner: number;

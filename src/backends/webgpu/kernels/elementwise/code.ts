@@ -5,7 +5,7 @@ import { input, output, type Piece, type Storage, shader, type Wgsl, wgsl } from
 import { mathFunctions } from "../math.js";
 import { walkFunction, walkUniforms } from "../walk.js";
 import { LANE_FUNCTIONS, loadElements, loadQuad, REGISTERS, splat, storageType, storeQuad } from "./lanes.js";
-import { OPAQUE_ZERO, stepText } from "./operations.js";
+import { stepText } from "./operations.js";
 
 /** Invocations of a workgroup; each makes four elements. */
 export const WORKGROUP = 64;
@@ -37,12 +37,7 @@ export function elementwiseCode(program: Program, reach: readonly Reach[], rank:
     workgroup: [WORKGROUP],
     bindings,
     uniforms: { count: "u32", ...(walked ? walkUniforms(rank, inputs.length) : {}) } as Record<string, "u32" | "i32">,
-    declarations: () => [
-      OPAQUE_ZERO,
-      mathFunctions("vec4<f32>"),
-      LANE_FUNCTIONS,
-      walked ? walkFunction(rank, inputs.length) : [],
-    ],
+    declarations: () => [mathFunctions("vec4<f32>"), LANE_FUNCTIONS, walked ? walkFunction(rank, inputs.length) : []],
     body: (s) => wgsl`
       let q = ${s.index};
       if (4u * q >= uniforms.count) { return; }

@@ -48,8 +48,8 @@ const FLOAT: Readonly<Record<string, Operation>> = {
   Floor: call("floor"),
   Ceil: call("ceil"),
   Round: call("round"),
-  Exp: call("exp"),
-  Log: call("log"),
+  Exp: call("exponential"),
+  Log: call("logarithm"),
   Sin: call("sin"),
   Cos: call("cos"),
   Erf: call("erf"),
@@ -131,9 +131,6 @@ function constant(dtype: LaneType, value: number): Piece {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
   return wgsl`bitcast<vec4<f32>>(vec4<u32>(${bits}u) | vec4<u32>(opaque_zero))`;
 }
-
-/** A variable that is zero, which constants that WGSL does not allow are hidden behind. */
-export const OPAQUE_ZERO = wgsl`var<private> opaque_zero: u32 = 0u;`;
 
 function cast(from: LaneType, to: LaneType, x: Piece): Piece {
   if (from === to) return x;
