@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installNodeHost } from "../../src/backends/wasm/host.node.js";
 import { detectDevice, Session } from "../../src/backends/wasm/index.js";
+import { Session as WebGpuSession } from "../../src/backends/webgpu/index.js";
 import { Executor, optimize } from "../../src/compiler/index.js";
 import { readModel, readTensor } from "../../src/formats/onnx/index.js";
 import type { Model, Value } from "../../src/graph/index.js";
@@ -26,6 +27,13 @@ export const DEVICES: Readonly<Record<string, Device>> = {
     const session = new Session(detectDevice());
     const executor = new Executor(optimize(model.graph), session);
     return async (inputs) => executor.run(inputs);
+  },
+  webgpu: async (model) => {
+    const { testGpu } = await import("./webgpu.js");
+    const gpu = await testGpu();
+    if (typeof gpu === "string") throw new Error(gpu);
+    const executor = new Executor(optimize(model.graph), new WebGpuSession(gpu));
+    return (inputs) => executor.run(inputs);
   },
 };
 
