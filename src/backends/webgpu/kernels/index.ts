@@ -1,8 +1,17 @@
 import type { Kernel } from "../kernel.js";
+import { attentionKernels } from "./attention/index.js";
+import { convKernels } from "./conv/index.js";
 import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
+import { poolKernels } from "./pool/index.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
-export const allKernels: readonly Kernel[] = [elementwiseKernel, ...moveKernels];
+export const allKernels: readonly Kernel[] = [
+  elementwiseKernel,
+  ...moveKernels,
+  ...convKernels,
+  ...poolKernels,
+  ...attentionKernels,
+];
 
 export { isFusible } from "../../wasm/kernels/elementwise/program.js";

@@ -1,0 +1,3 @@
+import type { Kernel } from "../../kernel.js";
+
+export const attentionKernels: readonly Kernel[] = [];
