@@ -3,7 +3,9 @@ import { attentionKernels } from "./attention/index.js";
 import { convKernels } from "./conv/index.js";
 import { elementwiseKernel } from "./elementwise/index.js";
 import { moveKernels } from "./move/index.js";
+import { normalizeKernels } from "./normalize/index.js";
 import { poolKernels } from "./pool/index.js";
+import { reduceKernels } from "./reduce/index.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
 export const allKernels: readonly Kernel[] = [
@@ -12,6 +14,8 @@ export const allKernels: readonly Kernel[] = [
   ...convKernels,
   ...poolKernels,
   ...attentionKernels,
+  ...reduceKernels,
+  ...normalizeKernels,
 ];
 
 export { isFusible } from "../../wasm/kernels/elementwise/program.js";

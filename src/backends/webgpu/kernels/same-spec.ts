@@ -3,7 +3,7 @@ import type { Kernel as WasmKernel } from "../../wasm/kernel.js";
 import type { MatchContext } from "../kernel.js";
 
 /** A WebAssembly host on which no kernel's spec depends. */
-const PLAIN = { relaxed: false, shared: false, threads: 1 };
+export const WASM_HOST = { relaxed: false, shared: false, threads: 1 };
 
 /**
  * The spec that the WebAssembly device's kernel gives for a node, null where it gives none: specs are pure data that speak of
@@ -11,7 +11,7 @@ const PLAIN = { relaxed: false, shared: false, threads: 1 };
  */
 export const specOf = <Spec>(kernel: WasmKernel, node: Node, at: MatchContext): Spec | null =>
   kernel.match(node, {
-    device: PLAIN,
+    device: WASM_HOST,
     type: (value) => at.type(value),
     constant: (value) => at.constant(value),
   }) as Spec | null;

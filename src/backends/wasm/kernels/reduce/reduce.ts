@@ -43,18 +43,18 @@ const NEUTRAL: Readonly<Record<FoldName, number>> = {
   product: 1,
 };
 
-type FoldName = keyof typeof FOLDS;
+export type FoldName = keyof typeof FOLDS;
 /** What is done to the folded value: nothing, times an argument, square root, logarithm. */
-type Finish = "none" | "scale" | "sqrt" | "log";
+export type Finish = "none" | "scale" | "sqrt" | "log";
 
-interface Reducer {
+export interface Reducer {
   readonly fold: FoldName;
   /** How partial results are folded: where several groups of axes are reduced one after the other. */
   readonly again: FoldName;
   readonly finish: Finish;
 }
 
-const REDUCERS: Readonly<Record<string, Reducer>> = {
+export const REDUCERS: Readonly<Record<string, Reducer>> = {
   ReduceSum: { fold: "sum", again: "sum", finish: "none" },
   ReduceMean: { fold: "sum", again: "sum", finish: "scale" },
   ReduceMax: { fold: "max", again: "max", finish: "none" },

@@ -1,7 +1,7 @@
 import type { Kernel as WasmKernel } from "../../../wasm/kernel.js";
 import { elementBytes, type ValueCopy, copyKernels as wasmCopies } from "../../../wasm/kernels/move/kernels.js";
 import { anyKernel, type Kernel } from "../../kernel.js";
-import { specOf } from "../same-spec.js";
+import { specOf, WASM_HOST } from "../same-spec.js";
 import { launchCopy } from "./copy.js";
 import type { MovedBytes } from "./rearrange.js";
 
@@ -14,7 +14,7 @@ const copyKernel = (source: WasmKernel): Kernel =>
     lower(copies, _schedule, _node, to) {
       for (const { input, output, dims, into, from } of copies) {
         launchCopy(to, {
-          bytes: elementBytes(input, { ...to, device: { relaxed: false, shared: false, threads: 1 } }) as MovedBytes,
+          bytes: elementBytes(input, { ...to, device: WASM_HOST }) as MovedBytes,
           dims,
           into: { buffer: to.buffer(output), ...into },
           from: { buffer: to.buffer(input), ...from },

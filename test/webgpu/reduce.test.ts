@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import { it } from "vitest";
+import { reduceKernels } from "../../src/backends/webgpu/kernels/reduce/index.js";
+import { Tensor } from "../../src/tensor/index.js";
+import { randomTensor, type Tolerance } from "../support/check-kernel.js";
+import { checkOperator, describeGpu } from "../support/check-webgpu.js";
+
+/** Sums of up to 2000 terms below 2: each addition may be off by half a unit of the sum so far. */
+const summed: Tolerance = (wanted) => 2000 * 2 ** -24 * Math.max(2, Math.abs(wanted));
+/** Exponentials and logarithms of WGSL, and a sum. */
+const exponential: Tolerance = (wanted) => 2 ** -19 * Math.max(1e-3, Math.abs(wanted)) + 2 ** -21;
+
+const ints = (values: readonly number[]) => ({ constant: Tensor.from("int64", [values.length], values) });
+const shapes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+const runs = { numRuns: 25 };
+
+describeGpu("reductions on WebGPU", () => {
+  it.each(["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum"])(
+    "Reduce%s over any axes",
+    async (name) => {
+      const cases = shapes.chain((shape) =>
+        fc.record({
+          shape: fc.constant(shape),
+          axes: fc.subarray(
+            shape.map((_, axis) => axis),
+            { minLength: 1 },
+          ),
+          keepdims: fc.constantFrom(0, 1),
+          seed: fc.nat(),
+        }),
+      );
+      const check = async (shape: readonly number[], axes: readonly number[], keepdims: number, seed: number) => {
+        const random = randomTensor(shape, seed);
+        // products stay away from what underflows, logarithms from what has none
+        const x = name === "Prod" || name === "LogSum" ? random.numbers().map((v) => 1 + 0.1 * v) : random.numbers();
+        const inputs = [Tensor.from("float32", shape, x), ints(axes)];
+        await checkOperator({ op: `Reduce${name}`, inputs, attributes: { keepdims } }, reduceKernels, "reduce", summed);
+      };
+      await fc.assert(
+        fc.asyncProperty(cases, ({ shape, axes, keepdims, seed }) => check(shape, axes, keepdims, seed)),
+        runs,
+      );
+      if (name !== "Prod") for (const axes of [[1], [0], [0, 1]]) await check([3, 619], axes, 0, 7);
+    },
+  );
+
+  it.each(["Softmax", "LogSoftmax"])("%s along any axis", async (op) => {
+    const cases = shapes.chain((shape) => fc.tuple(fc.constant(shape), fc.nat({ max: shape.length - 1 }), fc.nat()));
+    const check = async (shape: readonly number[], axis: number, seed: number) => {
+      const inputs = [randomTensor(shape, seed, 8)];
+      await checkOperator({ op, inputs, attributes: { axis } }, reduceKernels, "softmax", exponential);
+    };
+    await fc.assert(
+      fc.asyncProperty(cases, ([shape, axis, seed]) => check(shape, axis, seed)),
+      runs,
+    );
+    for (const axis of [0, 1]) await check([5, 1003], axis, 3);
+    await checkOperator({ op, inputs: [randomTensor([0, 4], 1)] }, reduceKernels, "softmax");
+  });
+
+  it("Softmax hides what is minus infinity", async () => {
+    const x = Tensor.from("float32", [2, 3], [0, Number.NEGATIVE_INFINITY, 1, Number.NEGATIVE_INFINITY, 5, 5]);
+    await checkOperator({ op: "Softmax", inputs: [x] }, reduceKernels, "softmax", exponential);
+  });
+
+  it("Softmax of rows beyond one dimension of workgroups", async () => {
+    await checkOperator(
+      { op: "Softmax", inputs: [randomTensor([65537, 2], 5)] },
+      reduceKernels,
+      "softmax",
+      exponential,
+    );
+  });
+
+  it.each(["ArgMax", "ArgMin"])("%s, the first or the last of equals", async (op) => {
+    const x = Tensor.from(
+      "float32",
+      [3, 5, 4],
+      Array.from({ length: 60 }, (_, i) => (i * 7) % 5),
+    );
+    for (const axis of [0, 1, -1]) {
+      for (const select_last_index of [0, 1])
+        await checkOperator({ op, inputs: [x], attributes: { axis, select_last_index } }, reduceKernels, "arg extreme");
+    }
+  });
+});
