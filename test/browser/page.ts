@@ -1,0 +1,94 @@
+/*
+ * What the test pages run. It is bundled with Nonzero into one module; onnxruntime-web stays what its package ships, loaded by URL.
+ */
+import { InferenceSession, loadModel, type NonzeroExecutionProvider, Runner, Tensor } from "../../src/index.js";
+
+export interface Outcome {
+  readonly isolated: boolean;
+  /** What the runner says it uses. */
+  readonly threads: number;
+  readonly loadMs: number;
+  readonly firstMs: number;
+  /** Median of the later runs. */
+  readonly runMs: number;
+  readonly output: readonly number[];
+}
+
+export interface Comparison {
+  /** Largest difference, relative to the largest magnitude of what onnxruntime-web computes. */
+  readonly difference: number;
+  readonly loadMs: number;
+  readonly runMs: number;
+  readonly version: string;
+}
+
+type Session = Awaited<ReturnType<typeof InferenceSession.create>>;
+type OnnxRuntimeWeb = typeof import("onnxruntime-web");
+
+async function samplesAt(url: string): Promise<Float32Array<ArrayBuffer>> {
+  return new Float32Array(await (await fetch(url)).arrayBuffer());
+}
+
+const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1]!;
+
+async function timed<T>(body: () => Promise<T>): Promise<[T, number]> {
+  const start = performance.now();
+  const result = await body();
+  return [result, performance.now() - start];
+}
+
+async function run(session: Session, input: unknown): Promise<{ times: number[]; data: Float32Array }> {
+  const times: number[] = [];
+  let data = new Float32Array(0);
+  for (let i = 0; i < 6; i++) {
+    const [results, ms] = await timed(() => session.run({ [session.inputNames[0]!]: input as Tensor }));
+    data = results[session.outputNames[0]!]!.data as Float32Array<ArrayBuffer>;
+    times.push(ms);
+    await new Promise((resolve) => setTimeout(resolve, 5)); // as a page would: events and workers get their turn
+  }
+  return { times, data };
+}
+
+/** Loads a model by URL as a user does, and runs it on raw float32 samples. */
+async function runNonzero(model: string, audio: string, provider: Partial<NonzeroExecutionProvider> = {}) {
+  const samples = await samplesAt(audio);
+  const [session, loadMs] = await timed(() =>
+    InferenceSession.create(model, { executionProviders: [{ name: "nonzero", ...provider }] }),
+  );
+  const { times, data } = await run(session, new Tensor("float32", samples, [1, samples.length]));
+  await session.release();
+  const { threads } = new Runner(await loadModel(model), provider);
+  return {
+    isolated: globalThis.crossOriginIsolated,
+    threads,
+    loadMs,
+    firstMs: times[0]!,
+    runMs: median(times.slice(1)),
+    output: [...data],
+  } satisfies Outcome;
+}
+
+/** Runs the model on onnxruntime-web in this page and compares. */
+async function compareOnnxRuntime(model: string, audio: string, output: readonly number[], threads: number) {
+  const url = "/ort/ort.wasm.min.mjs";
+  const ort: OnnxRuntimeWeb = await import(url);
+  ort.env.wasm.wasmPaths = new URL("/ort/", location.href).href;
+  ort.env.wasm.numThreads = threads;
+  const samples = await samplesAt(audio);
+  const [session, loadMs] = await timed(() =>
+    ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 }),
+  );
+  const { times, data } = await run(session, new ort.Tensor("float32", samples, [1, samples.length]));
+  await session.release();
+  const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const apart = data.reduce((most, value, i) => Math.max(most, Math.abs(value - output[i]!)), 0);
+  return {
+    difference: data.length === output.length ? apart / largest : Number.POSITIVE_INFINITY,
+    loadMs,
+    runMs: median(times.slice(1)),
+    version: ort.env.versions.web ?? "",
+  } satisfies Comparison;
+}
+
+Object.assign(globalThis, { nonzeroTest: { runNonzero, compareOnnxRuntime } });
+export type NonzeroTest = { runNonzero: typeof runNonzero; compareOnnxRuntime: typeof compareOnnxRuntime };
