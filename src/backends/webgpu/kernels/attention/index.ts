@@ -1,3 +1,4 @@
-import type { Kernel } from "../../kernel.js";
+import { anyKernel, type Kernel } from "../../kernel.js";
+import { attention } from "./attention.js";
 
-export const attentionKernels: readonly Kernel[] = [];
+export const attentionKernels: readonly Kernel[] = [anyKernel(attention)];
