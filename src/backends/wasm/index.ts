@@ -3,4 +3,4 @@ export { hasRelaxedSimd, hasSharedMemory } from "./features.js";
 export { type Host, setHost } from "./host.js";
 export type * from "./kernel.js";
 export { Session } from "./session.js";
-export { terminateWorkers } from "./store.js";
+export { terminateWorkers } from "./threads.js";

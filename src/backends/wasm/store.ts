@@ -4,7 +4,7 @@ import { MAX_PAGES } from "./asm/module.js";
 import { type Driver, driverBytes } from "./driver.js";
 import { host } from "./host.js";
 import type { DeviceInfo, KernelCode } from "./kernel.js";
-import { WORKER_SOURCE } from "./worker-source.js";
+import { threadAt, threadsFail } from "./threads.js";
 
 const PAGE = 65536;
 const ALIGN = 64;
@@ -34,14 +34,7 @@ function driverModule(shared: boolean): WebAssembly.Module {
   return module;
 }
 
-/** Workers that all stores share, started when first needed. */
-const workers: ReturnType<ReturnType<typeof host>["startWorker"]>[] = [];
 let stores = 0;
-
-/** Stops all workers; the next parallel run starts new ones, so sessions must not be used across this call. */
-export function terminateWorkers(): void {
-  for (const worker of workers.splice(0)) worker.terminate();
-}
 
 /**
  * One session's memory, the kernels instantiated on it, and the threads that work in it.
@@ -136,27 +129,25 @@ export class Store {
 
   /** Runs a program (see driver.ts) to its end. `parallel` false: on this thread alone. */
   run(program: number, parallel: boolean): void {
-    if (!parallel || this.device.threads === 1 || !this.device.shared) {
+    if (!parallel || threadsFail() || this.device.threads === 1 || !this.device.shared) {
       this.#driver.serial(program);
       return;
     }
     this.#epoch = (this.#epoch + 2) & 0xffffff;
     this.#driver.open(program, this.#epoch);
     for (let i = 0; i < this.device.threads - 1; i++) {
-      workers[i] ??= host().startWorker(WORKER_SOURCE);
-      const worker = workers[i]!;
-      for (let sent = this.#known[i] ?? 0; sent < this.#installs.length; sent++)
-        worker.postMessage(this.#installs[sent]);
+      const thread = threadAt(i);
+      for (let sent = this.#known[i] ?? 0; sent < this.#installs.length; sent++) thread.post(this.#installs[sent]);
       this.#known[i] = this.#installs.length;
-      worker.postMessage({ kind: "run", id: this.#id, program, epoch: this.#epoch });
+      thread.call(this.#id, program, this.#epoch);
     }
     this.#driver.lead(program, this.#epoch, host().mayBlock ? 1 : 0);
   }
 
   /** Lets the workers forget this memory, so that it can be collected. */
   release(): void {
-    workers.forEach((worker, i) => {
-      if (this.#known[i]) worker.postMessage({ kind: "drop", id: this.#id });
+    this.#known.forEach((installed, i) => {
+      if (installed) threadAt(i).post({ kind: "drop", id: this.#id });
     });
     this.#known.length = 0;
   }

@@ -1,11 +1,39 @@
+/** Words of the memory through which a thread is called. */
+export const CONTROL = { state: 0, store: 1, program: 2, epoch: 3 } as const;
+
+/** What a thread is doing: in its event loop; asleep on its control words; called to a run; sent back to its event loop. */
+export const THREAD = { away: 0, waiting: 1, called: 2, dismissed: 3 } as const;
+
+/** How long a thread sleeps on its control words before it goes back to its event loop. */
+const LINGER_MS = 100;
+/** How often it looks before it falls asleep: some ten microseconds. */
+const SPINS = 3000;
+
 /**
  * What a worker runs, as text, so that no bundler has to find a second file: Node evaluates it, a page loads it from a Blob
  * (its content security policy must allow `worker-src blob:`). The work itself is in the driver and the kernels.
  */
 export const WORKER_SOURCE = `
 const stores = new Map();
+let control;
+const linger = () => {
+  for (;;) {
+    Atomics.store(control, ${CONTROL.state}, ${THREAD.waiting});
+    for (let i = 0; i < ${SPINS} && Atomics.load(control, ${CONTROL.state}) === ${THREAD.waiting}; i++);
+    Atomics.wait(control, ${CONTROL.state}, ${THREAD.waiting}, ${LINGER_MS});
+    if (Atomics.compareExchange(control, ${CONTROL.state}, ${THREAD.waiting}, ${THREAD.away}) !== ${THREAD.called}) {
+      Atomics.store(control, ${CONTROL.state}, ${THREAD.away});
+      return;
+    }
+    const store = stores.get(Atomics.load(control, ${CONTROL.store}));
+    if (store) store.driver.follow(Atomics.load(control, ${CONTROL.program}), Atomics.load(control, ${CONTROL.epoch}));
+  }
+};
 const handle = (message) => {
   switch (message.kind) {
+    case "control":
+      control = message.control;
+      break;
     case "store": {
       const table = new WebAssembly.Table({ element: "anyfunc", initial: 64 });
       const env = { memory: message.memory, table };
@@ -20,6 +48,7 @@ const handle = (message) => {
     }
     case "run":
       stores.get(message.id).driver.follow(message.program, message.epoch);
+      linger();
       break;
     case "drop":
       stores.delete(message.id);
