@@ -1,9 +1,10 @@
 import type { Backend, InferenceSession, InferenceSessionHandler, OnnxValue } from "onnxruntime-common";
+import type { Results } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
 import { NonzeroError } from "../tensor/index.js";
 import { fromOrt, intoOrt, toOrt } from "./convert.js";
 import { type ExternalDataOption, loadModel } from "./load.js";
-import { type DeviceName, Runner, type RunnerOptions } from "./runner.js";
+import { type AsyncDeviceName, type DeviceName, Runner, type RunnerOptions } from "./runner.js";
 
 /** The name under which the backend is registered: `executionProviders: ["nonzero"]`. */
 export const EXECUTION_PROVIDER = "nonzero";
@@ -11,8 +12,10 @@ export const EXECUTION_PROVIDER = "nonzero";
 /** Options of the execution provider: `executionProviders: [{ name: "nonzero", threads: 2 }]`. */
 export interface NonzeroExecutionProvider {
   readonly name: typeof EXECUTION_PROVIDER;
-  readonly device?: DeviceName;
+  readonly device?: DeviceName | AsyncDeviceName;
   readonly threads?: number;
+  /** For the device "webgpu": the GPU to run on. */
+  readonly gpuDevice?: GPUDevice;
 }
 
 /** Nonzero as a backend of onnxruntime-common. */
@@ -20,7 +23,7 @@ export const nonzeroBackend: Backend = {
   async init() {},
   async createInferenceSessionHandler(source, options = {}) {
     const model = await loadModel(source, (options.externalData ?? []) as ExternalDataOption);
-    return handlerFor(new Runner(model, runnerOptions(options)));
+    return handlerFor(await Runner.create(model, runnerOptions(options)));
   },
 };
 
@@ -41,12 +44,13 @@ function runnerOptions(options: InferenceSession.SessionOptions): RunnerOptions 
   const threads = ours?.threads ?? options.intraOpNumThreads;
   return {
     ...(ours?.device === undefined ? {} : { device: ours.device }),
+    ...(ours?.gpuDevice === undefined ? {} : { gpuDevice: ours.gpuDevice }),
     ...(threads === undefined || (threads === 0 && ours?.threads === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
     ...(options.freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides: options.freeDimensionOverrides }),
   };
 }
 
-function handlerFor(runner: Runner): InferenceSessionHandler {
+function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
   return {
     inputNames: runner.inputs.map((value) => value.name),
     outputNames: runner.outputs.map((value) => value.name),
@@ -54,7 +58,7 @@ function handlerFor(runner: Runner): InferenceSessionHandler {
     outputMetadata: runner.outputs.map(metadataOf),
     async run(feeds, fetches) {
       const tensors = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, fromOrt(name, value)]));
-      const outputs = runner.run(tensors);
+      const outputs = await runner.run(tensors);
       const results: Record<string, OnnxValue> = {};
       for (const [name, target] of Object.entries(fetches))
         results[name] = target === null ? toOrt(outputs[name]!) : intoOrt(name, target, outputs[name]!);

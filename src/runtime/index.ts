@@ -5,5 +5,13 @@ export {
   registerNonzero,
 } from "./backend.js";
 export { loadModel } from "./load.js";
-export { DEVICES, type DeviceName, Runner, type RunnerOptions } from "./runner.js";
+export {
+  ASYNC_DEVICES,
+  type AsyncDeviceName,
+  DEVICES,
+  type DeviceName,
+  type Outputs,
+  Runner,
+  type RunnerOptions,
+} from "./runner.js";
 export { env, InferenceSession, type SessionOptions, Tensor } from "./session.js";

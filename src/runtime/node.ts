@@ -1,13 +1,16 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { installNodeHost } from "../backends/wasm/host.node.js";
+import { installNodeGpu } from "../backends/webgpu/gpu.node.js";
 import { readModelFile } from "../formats/onnx/node.js";
 import { NonzeroError } from "../tensor/index.js";
 import { setFiles } from "./load.js";
 
-/** Makes Nonzero at home in Node: threads, relaxed SIMD where Node hides it behind a flag, and models read from files. */
+/** Makes Nonzero at home in Node: threads, relaxed SIMD where Node hides it behind a flag, a GPU where the
+ * package `webgpu` is installed, and models read from files. */
 export function installNode(): void {
   installNodeHost();
+  installNodeGpu();
   setFiles({ readModel: (path) => readModelFile(localPath(path)), read: (path) => readBytes(localPath(path)) });
 }
 

@@ -1,5 +1,13 @@
 import { detectDevice, Session } from "../backends/wasm/index.js";
-import { Executor, inferTypes, optimize, type PlanMaker, type PlanStep, referencePlans } from "../compiler/index.js";
+import {
+  Executor,
+  inferTypes,
+  optimize,
+  type PlanMaker,
+  type PlanStep,
+  type Results,
+  referencePlans,
+} from "../compiler/index.js";
 import { type Dim, type Graph, type Model, Value, type ValueType } from "../graph/index.js";
 import { NonzeroError, Tensor } from "../tensor/index.js";
 
@@ -7,38 +15,63 @@ import { NonzeroError, Tensor } from "../tensor/index.js";
 export const DEVICES = ["wasm", "reference"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
+/** Devices that answer later, which `Runner.create` takes besides: WebGPU, and "auto", WebGPU where there is a GPU and WebAssembly elsewhere. */
+export const ASYNC_DEVICES = ["webgpu", "auto"] as const;
+export type AsyncDeviceName = (typeof ASYNC_DEVICES)[number];
+
 export interface RunnerOptions {
   /** Default "wasm". */
-  readonly device?: DeviceName;
+  readonly device?: DeviceName | AsyncDeviceName;
+  /** The GPU to run on; default: what the host offers. */
+  readonly gpuDevice?: GPUDevice;
   /** Threads of the WebAssembly device; default: all processors, at most 8. One where memory can't be shared. */
   readonly threads?: number;
   /** Sizes for named dimensions of the inputs, by name. */
   readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
 }
 
+/** Outputs by name: at once, or where the device answers later, a promise of them. */
+export type Outputs<R extends Results> =
+  R extends Promise<unknown> ? Promise<Record<string, Tensor>> : Record<string, Tensor>;
+
 /** A model ready to run on a device. */
-export class Runner {
+export class Runner<R extends Results = Tensor[]> {
   /** What must be fed, with the sizes of `freeDimensionOverrides`. */
   readonly inputs: readonly Value[];
   /** Inputs that the model has a value for; they may be fed all the same. */
   readonly defaults: readonly Value[];
   readonly outputs: readonly Value[];
-  /** Threads in use: 1 for the reference device. */
+  /** Threads in use: 1 but for WebAssembly. */
   readonly threads: number;
+  /** What it runs on: for "auto" what was found. */
+  readonly device: DeviceName | "webgpu";
+  /** Why "auto" did not give a GPU; null where it did, or another device was asked for. */
+  readonly fallback: string | null;
   /** Null once released, so that a runner that is still referred to holds neither weights nor memory. */
-  #live: { readonly graph: Graph; readonly maker: Maker } | null;
+  #live: { readonly graph: Graph; readonly maker: Maker<R> } | null;
   /** An executor for each set of defaults that callers override, by their names. */
-  readonly #executors = new Map<string, Executor>();
+  readonly #executors = new Map<string, Executor<R>>();
 
-  /** @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
-  constructor(model: Model, options: RunnerOptions = {}) {
+  /**
+   * A runner on any device. Where that is a GPU, `run` gives promises.
+   * @throws NonzeroError as the constructor does; "device" where WebGPU was asked for and there is none.
+   */
+  static async create(model: Model, options: RunnerOptions = {}): Promise<Runner<Results>> {
+    const maker: Maker<Results> = await asyncMakerFor(options);
+    return new Runner<Results>(model, options, maker);
+  }
+
+  /** On a device that answers at once. @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
+  constructor(model: Model, options: RunnerOptions = {}, maker = makerFor(options) as unknown as Maker<R>) {
     const { graph } = model;
     const sized = sizesFor(options.freeDimensionOverrides ?? {});
     this.inputs = graph.inputs.filter((input) => !graph.constants.has(input)).map(sized);
     this.defaults = graph.inputs.filter((input) => graph.constants.has(input)).map(sized);
     this.outputs = outputsOf(graph).map(sized);
-    this.#live = { graph, maker: makerFor(options) };
-    this.threads = this.#live.maker.threads;
+    this.#live = { graph, maker };
+    this.threads = maker.threads;
+    this.device = maker.device;
+    this.fallback = maker.fallback;
     this.#executor([]);
   }
 
@@ -47,10 +80,12 @@ export class Runner {
    * @throws NonzeroError "not-found" for an input that is missing or that the model does not have, "shape" for one of another dtype or
    * shape than the model declares, "invalid-argument" after `release`.
    */
-  run(feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  run(feeds: Readonly<Record<string, Tensor>>): Outputs<R> {
     const { executor, tensors, maker } = this.#prepare(feeds);
-    const results = executor.run(tensors);
-    return Object.fromEntries(this.outputs.map(({ name }, i) => [name, maker.result(results[i]!)]));
+    const named = (results: readonly Tensor[]): Record<string, Tensor> =>
+      Object.fromEntries(this.outputs.map(({ name }, i) => [name, maker.result(results[i]!)]));
+    const results: Results = executor.run(tensors);
+    return (results instanceof Promise ? results.then(named) : named(results)) as Outputs<R>;
   }
 
   /** What runs where for these inputs: one line a step, with the kernel that computes it. */
@@ -67,7 +102,7 @@ export class Runner {
     this.#live = null;
   }
 
-  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor; tensors: Tensor[]; maker: Maker } {
+  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor<R>; tensors: Tensor[]; maker: Maker<R> } {
     const { maker } = this.#held();
     const overridden = this.defaults.filter(({ name }) => feeds[name] !== undefined);
     const open = [...this.inputs, ...overridden];
@@ -85,19 +120,19 @@ export class Runner {
     return { executor: this.#executor(overridden.map(({ name }) => name)), tensors, maker };
   }
 
-  #held(): { readonly graph: Graph; readonly maker: Maker } {
+  #held(): { readonly graph: Graph; readonly maker: Maker<R> } {
     if (this.#live === null)
       throw new NonzeroError("invalid-argument", "the model was released and cannot run any more");
     return this.#live;
   }
 
   /** Runs the graph with the inputs that must be fed and, after them, those defaults. */
-  #executor(overridden: readonly string[]): Executor {
+  #executor(overridden: readonly string[]): Executor<R> {
     const key = JSON.stringify(overridden);
     let executor = this.#executors.get(key);
     if (executor === undefined) {
       const { graph, maker } = this.#held();
-      executor = new Executor(optimize(openGraph(graph, overridden)), maker.plans);
+      executor = new Executor<R>(optimize(openGraph(graph, overridden)), maker.plans);
       this.#executors.set(key, executor);
     }
     return executor;
@@ -119,15 +154,43 @@ function outputsOf(graph: Graph): Value[] {
   return graph.outputs.map((value) => new Value(value.name, value.type ?? types.get(value) ?? null));
 }
 
-interface Maker {
-  readonly plans: PlanMaker;
+interface Maker<R extends Results> {
+  readonly device: DeviceName | "webgpu";
+  readonly fallback: string | null;
+  readonly plans: PlanMaker<R>;
   readonly threads: number;
   /** An executor's result as the caller may have it: no one else's data. */
   result(tensor: Tensor): Tensor;
   release(): void;
 }
 
-function makerFor({ device = "wasm", threads }: RunnerOptions): Maker {
+async function asyncMakerFor(options: RunnerOptions): Promise<Maker<Results>> {
+  const { device, gpuDevice } = options;
+  if (device !== "webgpu" && device !== "auto") return makerFor(options);
+  const { holdGpu, Session: WebGpuSession } = await import("../backends/webgpu/index.js"); // loaded by those who use it
+  try {
+    const held = await holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
+    const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
+    const session = new WebGpuSession(held.gpu, host);
+    return {
+      device: "webgpu",
+      fallback: null,
+      plans: session,
+      threads: 1,
+      result: (tensor) => tensor,
+      release: () =>
+        void session.release().then(() => {
+          host.release();
+          held.release();
+        }),
+    };
+  } catch (error) {
+    if (device === "webgpu" || !(error instanceof NonzeroError) || error.code !== "device") throw error;
+    return { ...makerFor({ ...options, device: "wasm" }), fallback: error.message };
+  }
+}
+
+function makerFor({ device = "wasm", threads }: RunnerOptions): Maker<Tensor[]> {
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
     throw new NonzeroError("invalid-argument", `expected a whole number of at least 1, not ${threads}`, {
       field: "threads",
@@ -137,6 +200,8 @@ function makerFor({ device = "wasm", threads }: RunnerOptions): Maker {
     case "wasm": {
       const session = new Session(detectDevice(threads));
       return {
+        device,
+        fallback: null,
         plans: session,
         threads: session.store.device.threads,
         result: (tensor) => tensor,
@@ -146,15 +211,20 @@ function makerFor({ device = "wasm", threads }: RunnerOptions): Maker {
     case "reference":
       // Evaluations may hand on a feed or a constant of the model as it is.
       return {
+        device,
+        fallback: null,
         plans: referencePlans,
         threads: 1,
         result: ({ dtype, shape, data }) => new Tensor(dtype, shape, data.slice()),
         release: () => {},
       };
-    default:
-      throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${DEVICES.join(", ")}`, {
-        field: "device",
-      });
+    case "webgpu":
+    case "auto":
+      throw new NonzeroError("invalid-argument", `'${device}' answers later: use Runner.create`, { field: "device" });
+    default: {
+      const all = [...DEVICES, ...ASYNC_DEVICES].join(", ");
+      throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${all}`, { field: "device" });
+    }
   }
 }
 

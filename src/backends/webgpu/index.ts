@@ -1,3 +1,4 @@
 export { Gpu, type GpuFinder, type GpuOptions, requestGpu, setGpuFinder } from "./gpu.js";
 export type * from "./kernel.js";
 export { Session } from "./session.js";
+export { type HeldGpu, holdGpu } from "./shared.js";

@@ -110,8 +110,12 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
     };
   }
 
-  /** Gives back the memory of constants and activations; the GPU itself stays. */
-  release(): void {
+  /** Gives back the memory of constants and activations, after the runs that were asked for; the GPU itself stays. */
+  release(): Promise<void> {
+    return this.inTurn(async () => this.#destroy());
+  }
+
+  #destroy(): void {
     for (const { forms } of this.#residents.values()) for (const { gpu } of forms.values()) gpu?.destroy();
     this.#residents.clear();
     this.unpacked.clear();

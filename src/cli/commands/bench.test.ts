@@ -69,7 +69,7 @@ describe("bench matmul", () => {
   });
 
   test("times nothing where a product is wrong", async () => {
-    const { run } = Runner.prototype;
+    const { run } = Runner.prototype as Runner;
     vi.spyOn(Runner.prototype, "run").mockImplementation(function (this: Runner, feeds) {
       const { y } = run.call(this, feeds);
       (y!.data as Float32Array)[100]! += 0.1;
