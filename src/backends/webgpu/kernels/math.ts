@@ -22,13 +22,20 @@ const ERF_TAIL = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405
 /** 1 / (n + 1)!: eˣ - 1 = x · Σ aₙ xⁿ. */
 const EXPM1_SERIES = [1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040];
 
+/** (-1)ⁿ / (2n + 1)!: sin(x) = x · Σ aₙ x²ⁿ, and (-1)ⁿ / (2n)!: cos(x) = Σ aₙ x²ⁿ, for |x| ≤ π / 4. */
+const SINE_SERIES = [1, -1 / 6, 1 / 120, -1 / 5040, 1 / 362880];
+const COSINE_SERIES = [1, -1 / 2, 1 / 24, -1 / 720, 1 / 40320];
+
+/** π / 2 in three parts; the first two have so few bits that their products with whole numbers up to 2^15 are exact (Cody and Waite). */
+const QUARTER_TURN = [1.5703125, 4.83751296997e-4, 7.549789948768648e-8] as const;
+
 /**
  * Functions that WGSL has not, or not for all arguments: `is_nan`, `exponential`, `logarithm`, `erf`, `expm1`, `safe_tanh`, `power`,
- * `log1p_exp`. Absolute errors within 3e-7 beside those of WGSL's own exp and log. `opaque_zero` is a variable that is zero: WGSL has no constant
+ * `log1p_exp`, `sine`, `cosine`. Absolute errors within 3e-7 beside those of WGSL's own exp and log. `opaque_zero` is a variable that is zero: WGSL has no constant
  * for NaN and infinities, and none that a compiler could see through.
  */
 export function mathFunctions(type: FloatType): Piece {
-  const [bool, u32] = type === "f32" ? ["bool", "u32"] : ["vec4<bool>", "vec4<u32>"];
+  const [bool, u32, i32] = type === "f32" ? ["bool", "u32", "i32"] : ["vec4<bool>", "vec4<u32>", "vec4<i32>"];
   return wgsl`
     var<private> opaque_zero: u32 = 0u;
     fn is_nan(x: ${type}) -> ${bool} {
@@ -60,6 +67,25 @@ export function mathFunctions(type: FloatType): Piece {
     }
     fn log1p_exp(x: ${type}) -> ${type} {
       return max(x, ${type}(0.0f)) + log(1.0f + exp(-abs(x)));
+    }
+    fn sine_of_quarters(quarters: ${type}, rest: ${type}) -> ${type} {
+      let square = rest * rest;
+      let sine = rest * (${evaluateAt("square", SINE_SERIES)});
+      let cosine = ${evaluateAt("square", COSINE_SERIES)};
+      let phase = ${i32}(quarters) & ${i32}(3);
+      let size = select(sine, cosine, (phase & ${i32}(1)) == ${i32}(1));
+      return select(size, -size, phase >= ${i32}(2));
+    }
+    fn within_quarter(x: ${type}, quarters: ${type}) -> ${type} {
+      return ((x - quarters * ${f32(QUARTER_TURN[0])}) - quarters * ${f32(QUARTER_TURN[1])}) - quarters * ${f32(QUARTER_TURN[2])};
+    }
+    fn sine(x: ${type}) -> ${type} {
+      let quarters = round(x * ${f32(2 / Math.PI)});
+      return sine_of_quarters(quarters, within_quarter(x, quarters));
+    }
+    fn cosine(x: ${type}) -> ${type} {
+      let quarters = round(x * ${f32(2 / Math.PI)});
+      return sine_of_quarters(quarters + 1.0f, within_quarter(x, quarters));
     }
     fn power(x: ${type}, y: ${type}) -> ${type} {
       let size = pow(abs(x), y);
