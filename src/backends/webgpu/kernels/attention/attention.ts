@@ -39,7 +39,6 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
     const columns = (inBlocks ? blockColumns : rowColumns)(valueSize);
     const code: AttentionCode = {
       mask: spec.mask?.dtype ?? "none",
-      causal: spec.position !== null,
       vectors: headSize % 4 === 0 && valueSize % 4 === 0,
     };
     const uniforms = attentionUniforms(spec, keys.strides, values.strides, inBlocks ? BLOCK : 1, columns);

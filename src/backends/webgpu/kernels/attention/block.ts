@@ -50,7 +50,7 @@ export function attendBlocks(code: AttentionCode, columns: number): ShaderCode<s
     `,
     body: (s) => wgsl`
       ${itemText(s.groupIndex, BLOCK)}
-      ${seenText(code, BLOCK)}
+      ${seenText(BLOCK)}
       ${code.mask === "none" ? "let mask_at = 0u;" : "let mask_at = batch * uniforms.maskBatch + head * uniforms.maskHead;"}
       let across = ${s.lane} % ${SIDE}u;
       let down = ${s.lane} / ${SIDE}u;
@@ -123,7 +123,10 @@ const scoresText = (): Piece => wgsl`
 /** The scores' exponentials to `ps`; sums that were are scaled. */
 const softmaxText = (): Piece => wgsl`
   let key = key0 + 4u * across;
-  ${unroll(4, (k) => unroll(4, (r) => wgsl`score_${k}[${r}] = masked(score_${k}[${r}], mask_at, min(query + ${r}u, uniforms.queries - 1u), key + ${k}u);`))}
+  for (var r = 0u; r < 4u; r++) {
+    let row = min(query + r, uniforms.queries - 1u);
+    ${unroll(4, (k) => wgsl`score_${k}[r] = masked(score_${k}[r], mask_at, row, key + ${k}u);`)}
+  }
   shares[down * ${SIDE}u + across] = max(max(score_0, score_1), max(score_2, score_3));
   workgroupBarrier();
   let before = largest;

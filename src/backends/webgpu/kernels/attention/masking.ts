@@ -4,13 +4,11 @@ import { input, type Piece, type Storage, type UniformType, wgsl } from "../../w
 /** All that the text of the attention shaders depends on, beside their tiles. */
 export interface AttentionCode {
   readonly mask: "none" | "float32" | "bool";
-  readonly causal: boolean;
   /** Sizes and steps of q, k and v are multiples of 4: they and y are arrays of vectors. */
   readonly vectors: boolean;
 }
 
-export const codeKey = ({ mask, causal, vectors }: AttentionCode): string =>
-  `${mask}${causal ? "/causal" : ""}${vectors ? "/4" : ""}`;
+export const codeKey = ({ mask, vectors }: AttentionCode): string => `${mask}${vectors ? "/4" : ""}`;
 
 /** Steps are in elements. */
 export const ATTENTION_UNIFORMS = {
@@ -42,6 +40,7 @@ export const ATTENTION_UNIFORMS = {
   maskHead: "u32",
   maskQuery: "u32",
   maskKey: "u32",
+  /** Query i sees keys up to i + position. */
   position: "i32",
   scale: "f32",
 } as const satisfies Record<string, UniformType>;
@@ -99,18 +98,16 @@ export const itemText = (groupIndex: Piece, rows: number): Piece => wgsl`
 `;
 
 /** `seen`: keys that the last of the `rows` queries sees, at most. */
-export const seenText = ({ causal }: AttentionCode, rows: number): Piece =>
-  causal
-    ? wgsl`let seen = min(uniforms.keys, u32(max(0, i32(min(first + ${rows}u, uniforms.queries)) + uniforms.position)));`
-    : wgsl`let seen = uniforms.keys;`;
+export const seenText = (rows: number): Piece =>
+  wgsl`let seen = min(uniforms.keys, u32(max(0, i32(min(first + ${rows}u, uniforms.queries)) + uniforms.position)));`;
 
 /**
  * The function `masked(score, mask_at, query, key)`: the score with its scale and mask, HIDDEN where the query does not see the key. The
  * mask's minus infinity is told by its bits, since WGSL lets compilers assume that there are no infinities.
  */
-export const maskFunction = ({ mask, causal }: AttentionCode): Piece => wgsl`
+export const maskFunction = ({ mask }: AttentionCode): Piece => wgsl`
   fn masked(score: f32, mask_at: u32, query: u32, key: u32) -> f32 {
-    if (key >= uniforms.keys${causal ? " || i32(key) > i32(query) + uniforms.position" : ""}) { return HIDDEN; }
+    if (key >= uniforms.keys || i32(key) > i32(query) + uniforms.position) { return HIDDEN; }
     ${mask === "none" ? [] : wgsl`let at = mask_at + query * uniforms.maskQuery + key * uniforms.maskKey;`}
     ${
       mask === "bool"
@@ -132,6 +129,9 @@ export const MASKING_CONSTANTS = wgsl`
   const HIDDEN: f32 = -3.4028234663852886e38f;
   const LEAST: f32 = -3.4028232635611926e38f;
 `;
+
+/** A position from which all keys are seen. */
+const EVERYWHERE = 2 ** 30;
 
 /** The uniforms that the spec gives, for blocks of `rows` queries and `columns` of the values to a workgroup. */
 export function attentionUniforms(
@@ -170,7 +170,7 @@ export function attentionUniforms(
     maskHead,
     maskQuery,
     maskKey,
-    position: spec.position ?? 0,
+    position: spec.position ?? EVERYWHERE,
     scale: spec.scale,
   };
 }

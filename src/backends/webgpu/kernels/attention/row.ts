@@ -44,7 +44,7 @@ export function attendRows(code: AttentionCode, columns: number): ShaderCode<str
     `,
     body: (s) => wgsl`
       ${itemText(s.groupIndex, 1)}
-      ${seenText(code, 1)}
+      ${seenText(1)}
       ${code.mask === "none" ? "let mask_at = 0u;" : "let mask_at = batch * uniforms.maskBatch + head * uniforms.maskHead;"}
       let q_row = q_at + first * uniforms.qRow;
       let across = ${s.lane} % ${ACROSS}u;
