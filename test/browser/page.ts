@@ -68,12 +68,17 @@ async function runNonzero(model: string, audio: string, provider: Partial<Nonzer
   } satisfies Outcome;
 }
 
-/** Runs the model on onnxruntime-web in this page and compares. */
-async function compareOnnxRuntime(model: string, audio: string, output: readonly number[], threads: number) {
+async function onnxRuntime(threads: number): Promise<OnnxRuntimeWeb> {
   const url = "/ort/ort.wasm.min.mjs";
   const ort: OnnxRuntimeWeb = await import(url);
   ort.env.wasm.wasmPaths = new URL("/ort/", location.href).href;
   ort.env.wasm.numThreads = threads;
+  return ort;
+}
+
+/** Runs the model on onnxruntime-web in this page and compares. */
+async function compareOnnxRuntime(model: string, audio: string, output: readonly number[], threads: number) {
+  const ort = await onnxRuntime(threads);
   const samples = await samplesAt(audio);
   const [session, loadMs] = await timed(() =>
     ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 }),
@@ -90,5 +95,39 @@ async function compareOnnxRuntime(model: string, audio: string, output: readonly
   } satisfies Comparison;
 }
 
-Object.assign(globalThis, { nonzeroTest: { runNonzero, compareOnnxRuntime } });
-export type NonzeroTest = { runNonzero: typeof runNonzero; compareOnnxRuntime: typeof compareOnnxRuntime };
+/** Milliseconds of each run of Nonzero dense and sparse and of onnxruntime-web dense, in turn. */
+async function race(audio: string, rounds: number, threads: number) {
+  const samples = await samplesAt(audio);
+  const shape = [1, samples.length];
+  const ort = await onnxRuntime(threads);
+  const executionProviders = [{ name: "nonzero", threads }] as const;
+  const feeds = { input_values: new Tensor("float32", samples, shape) };
+  const [dense, sparse] = [
+    await InferenceSession.create("/dense.onnx", { executionProviders }),
+    await InferenceSession.create("/sparse.onnx", { executionProviders }),
+  ];
+  const web = await ort.InferenceSession.create("/dense.onnx", { executionProviders: ["wasm"], logSeverityLevel: 3 });
+  const contestants = {
+    "Nonzero, dense": () => dense.run(feeds),
+    "Nonzero, 2:4": () => sparse.run(feeds),
+    "onnxruntime-web, dense": () => web.run({ input_values: new ort.Tensor("float32", samples, shape) }),
+  };
+  const entries = Object.entries(contestants);
+  const times = Object.fromEntries(entries.map(([name]) => [name, [] as number[]]));
+  for (let round = -WARM_UPS; round < rounds; round++) {
+    for (const [name, run] of entries) {
+      await new Promise((resolve) => setTimeout(resolve, REST_MS));
+      const [, ms] = await timed<unknown>(run);
+      if (round >= 0) times[name]!.push(ms);
+    }
+  }
+  return times;
+}
+
+const WARM_UPS = 5;
+/** onnxruntime-web's threads look for work in a busy loop for 20 ms after a run. */
+const REST_MS = 60;
+
+const api = { runNonzero, compareOnnxRuntime, race };
+export type NonzeroTest = typeof api;
+Object.assign(globalThis, { nonzeroTest: api });

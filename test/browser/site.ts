@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { readWav } from "../../examples/moonshine/wav.js";
+import { ISOLATED, type Server, serve } from "../../examples/web/server.js";
 import { readModelFile, writeModelFile } from "../../src/formats/onnx/node.js";
 import { applySparse, weightsOf } from "../../src/prune/index.js";
-import { ISOLATED, type Server, serve } from "./server.js";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -25,7 +25,8 @@ export type PageName = keyof typeof PAGES;
 
 /**
  * A site with one page per kind of headers, all with the same module; Moonshine tiny's encoder as `/dense.onnx`, 2:4 as `/sparse.onnx`, and
- * the same pruned weights with explicit zeros as `/explicit.onnx`; a second of speech as `/audio`; onnxruntime-web under `/ort/`.
+ * the same pruned weights with explicit zeros as `/explicit.onnx`; a sentence as
+ * `/sentence` and its first second as `/audio`; onnxruntime-web under `/ort/`.
  */
 export async function startSite(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "nonzero-site-"));
@@ -43,8 +44,9 @@ export async function startSite(): Promise<Server> {
   const { model } = await applySparse(dense, { pattern: "2:4", layers });
   await writeModelFile(join(folder, "sparse.onnx"), model);
   await writeModelFile(join(folder, "explicit.onnx"), model, { sparse: "dense" });
-  const samples = readWav(new URL("../../examples/sentence.wav", import.meta.url)).slice(0, SAMPLE_RATE);
-  writeFileSync(join(folder, "audio"), new Uint8Array(samples.buffer));
+  const samples = readWav(new URL("../../examples/sentence.wav", import.meta.url));
+  writeFileSync(join(folder, "sentence"), new Uint8Array(samples.buffer));
+  writeFileSync(join(folder, "audio"), new Uint8Array(samples.slice(0, SAMPLE_RATE).buffer));
   const html = `<!doctype html><title>Nonzero</title><script type="module" src="/page.js"></script>`;
   const server = await serve(
     {
