@@ -10,18 +10,31 @@ export interface Host {
   readonly mayBlock: boolean;
   /** Logical processors. */
   readonly processors: number;
-  /** Starts a worker from source text; it must not keep the process alive. */
-  startWorker(source: string): WorkerHandle;
+  /** Starts a worker from source text; it must not keep the process alive. `onFailure` is told, at any time, why it cannot work. */
+  startWorker(source: string, onFailure: (reason: string) => void): WorkerHandle;
 }
+
+const FORBIDDEN = "the page's Content-Security-Policy must allow worker-src blob:";
 
 const browserHost = (): Host => ({
   mayBlock: typeof document === "undefined",
   processors: globalThis.navigator?.hardwareConcurrency ?? 1,
-  startWorker(source) {
+  startWorker(source, onFailure) {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const worker = new Worker(url);
-    URL.revokeObjectURL(url);
-    return worker;
+    try {
+      const worker = new Worker(url);
+      worker.onerror = (event) => {
+        event.preventDefault(); // said by `onFailure`
+        // A worker that may not start at all fails without a message.
+        onFailure(event.message || FORBIDDEN);
+      };
+      return worker;
+    } catch {
+      onFailure(FORBIDDEN);
+      return { postMessage() {}, terminate() {} };
+    } finally {
+      URL.revokeObjectURL(url);
+    }
   },
 });
 
