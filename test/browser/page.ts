@@ -5,7 +5,9 @@ import { InferenceSession, loadModel, type NonzeroExecutionProvider, Runner, Ten
 
 export interface Outcome {
   readonly isolated: boolean;
-  /** What the runner says it uses. */
+  /** What the runner says it uses, and why it is not what "auto" looks for first. */
+  readonly device: string;
+  readonly fallback: string | null;
   readonly threads: number;
   readonly loadMs: number;
   readonly firstMs: number;
@@ -57,9 +59,13 @@ async function runNonzero(model: string, audio: string, provider: Partial<Nonzer
   );
   const { times, data } = await run(session, new Tensor("float32", samples, [1, samples.length]));
   await session.release();
-  const { threads } = new Runner(await loadModel(model), provider);
+  const runner = await Runner.create(await loadModel(model), provider);
+  const { device, fallback, threads } = runner;
+  runner.release();
   return {
     isolated: globalThis.crossOriginIsolated,
+    device,
+    fallback,
     threads,
     loadMs,
     firstMs: times[0]!,

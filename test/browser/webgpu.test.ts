@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Server } from "../../examples/web/server.js";
+import { startChromium } from "./chromium.js";
+import type { NonzeroTest, Outcome } from "./page.js";
+import { ENCODER, startSite } from "./site.js";
+
+declare const nonzeroTest: NonzeroTest; // in the page
+
+const [plain, gpu] = [await startChromium(), await startChromium({ gpu: true })];
+
+type Device = "wasm" | "webgpu" | "auto";
+
+/** float32 sums of up to 1152 products in another order, over six layers; the bound of every comparison of this model. */
+const TOLERANCE = 1e-3;
+
+let site: Server;
+beforeAll(async () => {
+  if (typeof plain !== "string" && existsSync(ENCODER)) site = await startSite();
+});
+afterAll(async () => {
+  for (const browser of [plain, gpu]) if (typeof browser !== "string") await browser.close();
+  await site?.close();
+});
+
+async function open(browser: typeof plain): Promise<Page> {
+  if (typeof browser === "string") throw new Error(browser);
+  const page = await browser.context.newPage();
+  await page.goto(`${site.origin}/isolated`);
+  return page;
+}
+
+const run = (page: Page, model: string, device: Device): Promise<Outcome> =>
+  page.evaluate(([url, on]) => nonzeroTest.runNonzero(url, "/audio", { device: on }), [
+    `/${model}.onnx`,
+    device,
+  ] as const);
+
+function difference(actual: readonly number[], expected: readonly number[]): number {
+  expect(actual.length).toBe(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  return Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!))) / largest;
+}
+
+const missing = existsSync(ENCODER) ? "" : ", needs @usefulsensors/moonshine-js";
+const named = (browser: typeof plain): string => (typeof browser === "string" ? browser : browser.version) + missing;
+
+describe.skipIf(typeof gpu === "string" || missing !== "")(`WebGPU on SwiftShader in a page (${named(gpu)})`, () => {
+  const report: Record<string, unknown> = {};
+  afterAll(() => console.log(JSON.stringify(report)));
+
+  test.each(["dense", "sparse"])("computes what WebAssembly computes: %s", async (model) => {
+    const page = await open(gpu);
+    const wasm = await run(page, model, "wasm");
+    const webgpu = await run(page, model, "auto");
+    await page.close();
+    report[model] = { wasmMs: wasm.runMs, webgpuMs: webgpu.runMs, firstMs: webgpu.firstMs };
+    expect(webgpu).toMatchObject({ device: "webgpu", fallback: null });
+    expect(difference(webgpu.output, wasm.output)).toBeLessThanOrEqual(TOLERANCE);
+  });
+});
+
+describe.skipIf(typeof plain === "string" || missing !== "")(`A page without a GPU (${named(plain)})`, () => {
+  test("auto falls back to WebAssembly and says why", async () => {
+    const page = await open(plain);
+    const wasm = await run(page, "dense", "wasm");
+    const auto = await run(page, "dense", "auto");
+    expect(auto).toMatchObject({ device: "wasm", threads: wasm.threads, fallback: "WebGPU found no adapter" });
+    expect(auto.output).toEqual(wasm.output);
+    await page.close();
+  });
+
+  test("webgpu is refused", async () => {
+    const page = await open(plain);
+    await expect(run(page, "dense", "webgpu")).rejects.toThrow(/WebGPU found no adapter/);
+    await page.close();
+  });
+});
