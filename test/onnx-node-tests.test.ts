@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DEVICES, NODE_TESTS, nodeTestNames, runNodeTest } from "./support/node-tests.js";
+import { testGpu } from "./support/webgpu.js";
 
 /** Cases that do not pass, and why. */
 const FAILING: Readonly<Record<string, string>> = {};
@@ -9,7 +10,9 @@ const FAILING: Readonly<Record<string, string>> = {};
 const SHARE = 0.97;
 
 describe.skipIf(!existsSync(NODE_TESTS))("ONNX's backend tests (../shared/data/onnx-node-tests)", () => {
-  it.each(["reference", "wasm"])("pass on %s, but for those listed", async (device) => {
+  it.for(["reference", "wasm", "webgpu"])("pass on %s, but for those listed", async (device, context) => {
+    const gpu = device === "webgpu" ? await testGpu() : null;
+    context.skip(typeof gpu === "string", `no GPU: ${gpu}`);
     const failures: Record<string, string> = {};
     const names = nodeTestNames();
     for (const name of names) {
