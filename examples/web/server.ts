@@ -33,9 +33,11 @@ export async function serve(
   headers: (path: string) => Readonly<Record<string, string>>,
   port = 0,
 ): Promise<Server> {
+  const folders = Object.keys(routes).filter((route) => route.endsWith("/"));
+  folders.sort((a, b) => b.length - a.length); // the innermost first
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const folder = Object.keys(routes).find((route) => route.endsWith("/") && route !== path && path.startsWith(route));
+    const folder = folders.find((route) => route !== path && path.startsWith(route));
     const route = routes[path] ?? (folder === undefined ? undefined : routes[folder]);
     const common = { "Content-Type": TYPES[extname(path) || ".html"] ?? "application/octet-stream", ...headers(path) };
     if (route !== undefined && "text" in route) {
