@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { thisMachine } from "../../src/cli/bench/machine.js";
 import { median, pairedRatio } from "../../src/cli/bench/statistics.js";
 import { startChromium } from "../../test/browser/chromium.js";
@@ -41,4 +42,11 @@ try {
   await browser.close();
   await site.close();
 }
-console.log(JSON.stringify({ machine: thisMachine(), browser: browser.version, runs }, null, 1));
+const versionOf = (manifest: string): string =>
+  JSON.parse(readFileSync(new URL(manifest, import.meta.url), "utf8")).version;
+const versions = {
+  nonzero: versionOf("../../package.json"),
+  "onnxruntime-web": versionOf("../../node_modules/onnxruntime-web/package.json"),
+};
+const { relaxed_simd, threads, ...machine } = thisMachine(); // those two are Node's
+console.log(JSON.stringify({ machine, versions, browser: browser.version, runs }, null, 1));

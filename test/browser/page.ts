@@ -39,10 +39,10 @@ async function timed<T>(body: () => Promise<T>): Promise<[T, number]> {
   return [result, performance.now() - start];
 }
 
-async function run(session: Session, input: unknown): Promise<{ times: number[]; data: Float32Array }> {
+async function run(session: Session, input: unknown, runs = 6): Promise<{ times: number[]; data: Float32Array }> {
   const times: number[] = [];
   let data = new Float32Array(0);
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < runs; i++) {
     const [results, ms] = await timed(() => session.run({ [session.inputNames[0]!]: input as Tensor }));
     data = results[session.outputNames[0]!]!.data as Float32Array<ArrayBuffer>;
     times.push(ms);
@@ -52,12 +52,17 @@ async function run(session: Session, input: unknown): Promise<{ times: number[];
 }
 
 /** Loads a model by URL as a user does, and runs it on raw float32 samples. */
-async function runNonzero(model: string, audio: string, provider: Partial<NonzeroExecutionProvider> = {}) {
+async function runNonzero(
+  model: string,
+  audio: string,
+  provider: Partial<NonzeroExecutionProvider> = {},
+  runs?: number,
+) {
   const samples = await samplesAt(audio);
   const [session, loadMs] = await timed(() =>
     InferenceSession.create(model, { executionProviders: [{ name: "nonzero", ...provider }] }),
   );
-  const { times, data } = await run(session, new Tensor("float32", samples, [1, samples.length]));
+  const { times, data } = await run(session, new Tensor("float32", samples, [1, samples.length]), runs);
   await session.release();
   const runner = await Runner.create(await loadModel(model), provider);
   const { device, fallback, threads } = runner;

@@ -25,8 +25,8 @@ export type PageName = keyof typeof PAGES;
 
 /**
  * A site with one page per kind of headers, all with the same module; Moonshine tiny's encoder as `/dense.onnx`, 2:4 as `/sparse.onnx`, and
- * the same pruned weights with explicit zeros as `/explicit.onnx`; a sentence as
- * `/sentence` and its first second as `/audio`; onnxruntime-web under `/ort/`.
+ * the same pruned weights with explicit zeros as `/explicit.onnx`; a spoken sentence as `/sentence`, its first second as `/audio` and
+ * a quarter of that as `/word`; onnxruntime-web under `/ort/`.
  */
 export async function startSite(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "nonzero-site-"));
@@ -47,6 +47,7 @@ export async function startSite(): Promise<Server> {
   const samples = readWav(new URL("../../examples/sentence.wav", import.meta.url));
   writeFileSync(join(folder, "sentence"), new Uint8Array(samples.buffer));
   writeFileSync(join(folder, "audio"), new Uint8Array(samples.slice(0, SAMPLE_RATE).buffer));
+  writeFileSync(join(folder, "word"), new Uint8Array(samples.slice(0, SAMPLE_RATE / 4).buffer));
   const html = `<!doctype html><title>Nonzero</title><script type="module" src="/page.js"></script>`;
   const server = await serve(
     {

@@ -32,7 +32,7 @@ async function open(browser: typeof plain): Promise<Page> {
 }
 
 const run = (page: Page, model: string, device: Device): Promise<Outcome> =>
-  page.evaluate(([url, on]) => nonzeroTest.runNonzero(url, "/audio", { device: on }), [
+  page.evaluate(([url, on]) => nonzeroTest.runNonzero(url, "/word", { device: on }, 2), [
     `/${model}.onnx`,
     device,
   ] as const);
