@@ -1,3 +1,6 @@
-import type { Kernel } from "../../kernel.js";
+import { anyKernel, type Kernel } from "../../kernel.js";
+import { directConv } from "./direct.js";
+import { sparseConv } from "./sparse.js";
+import { tileConv } from "./tile.js";
 
-export const convKernels: readonly Kernel[] = [];
+export const convKernels: readonly Kernel[] = [anyKernel(directConv), anyKernel(sparseConv), anyKernel(tileConv)];

@@ -1,0 +1,49 @@
+import { type GlobalPoolSpec, globalPool as wasm } from "../../../wasm/kernels/pool/global.js";
+import type { Kernel } from "../../kernel.js";
+import { groups, input, output, shader, wgsl } from "../../wgsl/index.js";
+import { specOf } from "../same-spec.js";
+import { MAXIMUM, START } from "./pool.js";
+
+const WORKGROUP = 64;
+
+/** GlobalAveragePool and GlobalMaxPool, float32: the mean or the largest element of each plane, a workgroup to a plane. */
+export const globalPool: Kernel<GlobalPoolSpec, null> = {
+  name: "global-pool",
+  match: (node, at) => specOf<GlobalPoolSpec>(wasm as never, node, at),
+  schedules: () => [null],
+  lower({ reduction, planes, size }, _schedule, node, to) {
+    const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
+    to.launch(CODE[reduction], bindings, { planes, size }, groups(planes));
+  },
+  cost: (spec) => wasm.cost(spec),
+};
+
+const globalCode = (max: boolean) =>
+  shader({
+    key: `pool/global/${max ? "max" : "average"}`,
+    workgroup: [WORKGROUP],
+    bindings: { x: input("f32"), y: output("f32") },
+    uniforms: { planes: "u32", size: "u32" },
+    shared: { parts: { type: "f32", length: WORKGROUP } },
+    declarations: () => (max ? MAXIMUM : []),
+    body: (s) => wgsl`
+      let plane = ${s.groupIndex};
+      if (plane >= ${s.planes}) { return; }
+      ${max ? START : "var result = 0.0f;"}
+      for (var i = ${s.lane}; i < ${s.size}; i += ${WORKGROUP}u) {
+        let value = x[plane * ${s.size} + i];
+        result = ${max ? "maximum(result, value)" : "result + value"};
+      }
+      ${s.parts.at(s.lane)} = result;
+      for (var half = ${WORKGROUP / 2}u; half > 0u; half >>= 1u) {
+        workgroupBarrier();
+        if (${s.lane} < half) {
+          let value = ${s.parts.at(wgsl`${s.lane} + half`)};
+          result = ${max ? "maximum(result, value)" : "result + value"};
+          ${s.parts.at(s.lane)} = result;
+        }
+      }
+      if (${s.lane} == 0u) { y[plane] = ${max ? "result" : wgsl`result / f32(${s.size})`}; }
+    `,
+  });
+const CODE = { max: globalCode(true), average: globalCode(false) };
