@@ -49,15 +49,15 @@ function forEachStep(f: Func, program: Local<"i32">, body: (step: Local<"i32">) 
   });
 }
 
-const call = (f: Func, step: Local<"i32">, chunk: I32): void =>
-  f.callKernel(i32.load(step, STEP.kernel), i32.load(step, STEP.args), chunk);
+const call = (f: Func, step: Local<"i32">, chunk: I32, thread: I32): void =>
+  f.callKernel(i32.load(step, STEP.kernel), i32.load(step, STEP.args), chunk, thread);
 
 function serial(): Func {
   const f = new Func(["i32"]);
   const [program] = f.params as [Local<"i32">];
   forEachStep(f, program, (step) => {
     const chunks = f.local("i32", i32.load(step, STEP.chunks));
-    f.for(0, chunks, 1, (chunk) => call(f, step, chunk));
+    f.for(0, chunks, 1, (chunk) => call(f, step, chunk, 0));
     f.free(chunks);
   });
   return f;
@@ -73,7 +73,7 @@ function open(): Func {
   return f;
 }
 
-function work(f: Func, program: Local<"i32">, mayBlock: I32): void {
+function work(f: Func, program: Local<"i32">, mayBlock: I32, thread: I32): void {
   const chunk = f.local("i32");
   const chunks = f.local("i32");
   const done = f.local("i32");
@@ -81,7 +81,7 @@ function work(f: Func, program: Local<"i32">, mayBlock: I32): void {
   forEachStep(f, program, (step) => {
     f.set(chunks, i32.load(step, STEP.chunks));
     f.while(i32.lt_u(f.tee(chunk, i32.atomic_add(step, 1, STEP.next)), chunks), () => {
-      call(f, step, chunk);
+      call(f, step, chunk, thread);
       f.set(done, i32.add(i32.atomic_add(step, 1, STEP.done), 1));
       f.if(i32.and(i32.eq(done, chunks), i32.ne(i32.atomic_load(step, STEP.sleepers), 0)), () =>
         f.drop(i32.atomic_notify(step, -1, STEP.done)),
@@ -102,7 +102,7 @@ function work(f: Func, program: Local<"i32">, mayBlock: I32): void {
 function lead(): Func {
   const f = new Func(["i32", "i32", "i32"]);
   const [program, epoch, mayBlock] = f.params as Local<"i32">[] as [Local<"i32">, Local<"i32">, Local<"i32">];
-  work(f, program, mayBlock);
+  work(f, program, mayBlock, 0);
   const opened = f.local("i32", i32.shl(epoch, 8));
   f.while(i32.ne(i32.atomic_cmpxchg(program, opened, i32.add(opened, 256), STATE), opened), () => {});
   return f;
@@ -117,7 +117,8 @@ function follow(): Func {
   f.while(i32.eq(i32.shr_u(state, 8), i32.and(epoch, 0xffffff)), () => {
     f.set(seen, i32.atomic_cmpxchg(program, state, i32.add(state, 1), STATE));
     f.if(i32.eq(seen, state), () => {
-      work(f, program, 1);
+      // Threads leave only when all is done: until then the count of those at work numbers the next.
+      work(f, program, 1, f.local("i32", i32.add(i32.and(state, 255), 1)));
       f.drop(i32.atomic_add(program, -1, STATE));
       f.return();
     });

@@ -30,7 +30,7 @@ export type Argument = number | Buffer | { readonly buffer: Buffer; readonly off
 
 /**
  * Code that is compiled once per process and shared by every plan whose kernels have the same key. `build` makes a function
- * (arguments: i32, chunk: i32) with no result: `arguments` points at the launch's arguments, an i32 each.
+ * (arguments: i32, chunk: i32, thread: i32) with no result: `arguments` points at the launch's arguments, an i32 each.
  */
 export interface KernelCode {
   /** Everything that `build` depends on besides the device: `spmm/n:m:2:4/f32/12/bias,relu`. */
@@ -92,17 +92,24 @@ export const anyKernel = <Spec, Schedule>(kernel: Kernel<Spec, Schedule>): Kerne
 /** The bits of a float32, for passing it as an argument. Read it back with `f32.load(args, 4 * index)`. */
 export const floatArgument = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0] as number;
 
+/** What tells one call of a kernel from another. */
+export interface Call {
+  readonly chunk: Local<"i32">;
+  /** Which of the device's threads runs it, 0 to threads - 1: for scratch that a thread uses again and again. */
+  readonly thread: Local<"i32">;
+}
+
 /**
- * Starts a kernel's function: calls `body` with the function, the chunk, the pointer to the arguments, and the first `count`
- * arguments loaded into i32 locals.
+ * Starts a kernel's function: calls `body` with the function, the call, and the first `count` arguments loaded into i32 locals, and
+ * the pointer to the arguments.
  */
 export function kernelFunction(
   count: number,
-  body: (f: Func, chunk: Local<"i32">, args: Local<"i32">[], pointer: Local<"i32">) => void,
+  body: (f: Func, call: Call, args: Local<"i32">[], pointer: Local<"i32">) => void,
 ): Func {
-  const f = new Func(["i32", "i32"]);
-  const [pointer, chunk] = f.params as [Local<"i32">, Local<"i32">];
+  const f = new Func(["i32", "i32", "i32"]);
+  const [pointer, chunk, thread] = f.params as [Local<"i32">, Local<"i32">, Local<"i32">];
   const args = Array.from({ length: count }, (_, i) => f.local("i32", i32.load(pointer, 4 * i)));
-  body(f, chunk, args, pointer);
+  body(f, { chunk, thread }, args, pointer);
   return f;
 }

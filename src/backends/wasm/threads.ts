@@ -11,13 +11,16 @@ export class Thread {
 
   constructor() {
     this.#worker = host().startWorker(WORKER_SOURCE, workAlone);
+    Atomics.store(this.#control, CONTROL.posted, 1);
     this.#worker.postMessage({ kind: "control", control: this.#control });
   }
 
   /** Sends a message; messages arrive in order, and before any later call. */
   post(message: unknown): void {
-    if (Atomics.compareExchange(this.#control, CONTROL.state, THREAD.waiting, THREAD.dismissed) === THREAD.waiting) {
-      Atomics.notify(this.#control, CONTROL.state);
+    const control = this.#control;
+    Atomics.add(control, CONTROL.posted, 1);
+    if (Atomics.compareExchange(control, CONTROL.state, THREAD.waiting, THREAD.dismissed) === THREAD.waiting) {
+      Atomics.notify(control, CONTROL.state);
     }
     this.#worker.postMessage(message);
   }
@@ -27,12 +30,15 @@ export class Thread {
     const control = this.#control;
     // A thread that has just left the run before is about to wait again.
     for (let spins = 0; spins < 5000 && Atomics.load(control, CONTROL.state) === THREAD.called; spins++);
-    Atomics.store(control, CONTROL.store, store);
-    Atomics.store(control, CONTROL.program, program);
-    Atomics.store(control, CONTROL.epoch, epoch);
-    const state = Atomics.compareExchange(control, CONTROL.state, THREAD.waiting, THREAD.called);
-    if (state === THREAD.waiting) Atomics.notify(control, CONTROL.state);
-    else if (state !== THREAD.called) this.#worker.postMessage({ kind: "run", id: store, program, epoch });
+    if (Atomics.load(control, CONTROL.handled) === Atomics.load(control, CONTROL.posted)) {
+      Atomics.store(control, CONTROL.store, store);
+      Atomics.store(control, CONTROL.program, program);
+      Atomics.store(control, CONTROL.epoch, epoch);
+      const state = Atomics.compareExchange(control, CONTROL.state, THREAD.waiting, THREAD.called);
+      if (state === THREAD.waiting) Atomics.notify(control, CONTROL.state);
+      if (state === THREAD.waiting || state === THREAD.called) return;
+    }
+    this.post({ kind: "run", id: store, program, epoch });
   }
 
   terminate(): void {

@@ -1,5 +1,5 @@
 /** Words of the memory through which a thread is called. */
-export const CONTROL = { state: 0, store: 1, program: 2, epoch: 3 } as const;
+export const CONTROL = { state: 0, store: 1, program: 2, epoch: 3, posted: 4, handled: 5 } as const;
 
 /** What a thread is doing: in its event loop; asleep on its control words; called to a run; sent back to its event loop. */
 export const THREAD = { away: 0, waiting: 1, called: 2, dismissed: 3 } as const;
@@ -17,17 +17,22 @@ export const WORKER_SOURCE = `
 const stores = new Map();
 let control;
 const linger = () => {
-  for (;;) {
+  while (Atomics.load(control, ${CONTROL.handled}) === Atomics.load(control, ${CONTROL.posted})) {
     Atomics.store(control, ${CONTROL.state}, ${THREAD.waiting});
     for (let i = 0; i < ${SPINS} && Atomics.load(control, ${CONTROL.state}) === ${THREAD.waiting}; i++);
     Atomics.wait(control, ${CONTROL.state}, ${THREAD.waiting}, ${LINGER_MS});
     if (Atomics.compareExchange(control, ${CONTROL.state}, ${THREAD.waiting}, ${THREAD.away}) !== ${THREAD.called}) {
-      Atomics.store(control, ${CONTROL.state}, ${THREAD.away});
-      return;
+      break;
     }
     const store = stores.get(Atomics.load(control, ${CONTROL.store}));
     if (store) store.driver.follow(Atomics.load(control, ${CONTROL.program}), Atomics.load(control, ${CONTROL.epoch}));
   }
+  Atomics.store(control, ${CONTROL.state}, ${THREAD.away});
+};
+const receive = (message) => {
+  handle(message);
+  Atomics.add(control, ${CONTROL.handled}, 1);
+  if (message.kind === "run") linger();
 };
 const handle = (message) => {
   switch (message.kind) {
@@ -48,13 +53,12 @@ const handle = (message) => {
     }
     case "run":
       stores.get(message.id).driver.follow(message.program, message.epoch);
-      linger();
       break;
     case "drop":
       stores.delete(message.id);
       break;
   }
 };
-if (typeof self === "undefined") require("node:worker_threads").parentPort.on("message", handle);
-else self.onmessage = (event) => handle(event.data);
+if (typeof self === "undefined") require("node:worker_threads").parentPort.on("message", receive);
+else self.onmessage = (event) => receive(event.data);
 `;

@@ -14,7 +14,7 @@ const RUNS = 30;
 const probe: KernelCode = {
   key: `bench/peak/${ACCUMULATORS}`,
   build: (device) =>
-    kernelFunction(2, (f, chunk, [to, iterations]) => {
+    kernelFunction(2, (f, { chunk }, [to, iterations]) => {
       const factor = f.local("v128", f32x4.const(0.999));
       const step = f.local("v128", f32x4.const(0.001));
       const sums = f.localArray("v128", ACCUMULATORS);

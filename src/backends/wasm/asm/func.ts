@@ -204,8 +204,8 @@ export class Func {
     this.#push(0xfc, 11, 0);
   }
   /** Calls function `index` of the imported table of kernels. */
-  callKernel(index: I32, args: I32, chunk: I32): void {
-    for (const operand of [args, chunk, index]) this.#emit(lift("i32", operand));
+  callKernel(index: I32, args: I32, chunk: I32, thread: I32): void {
+    for (const operand of [args, chunk, thread, index]) this.#emit(lift("i32", operand));
     this.#push(0x11, 0, 0);
   }
 

@@ -6,11 +6,11 @@ export const MAX_PAGES = 65536;
 
 export interface ModuleOptions {
   readonly shared: boolean;
-  /** Also import `env.table`, a table of functions (i32, i32) → nothing, which `Func.callKernel` calls. */
+  /** Also import `env.table`, a table of functions (i32, i32, i32) → nothing, which `Func.callKernel` calls. */
   readonly table?: boolean;
 }
 
-const KERNEL_TYPE = [0x60, ...vector([[TYPE_CODES.i32], [TYPE_CODES.i32]]), ...vector([])];
+const KERNEL_TYPE = [0x60, ...vector([[TYPE_CODES.i32], [TYPE_CODES.i32], [TYPE_CODES.i32]]), ...vector([])];
 
 /**
  * The bytes of a module that imports a memory (`env.memory`, shared or not) and exports functions by name.

@@ -44,7 +44,7 @@ const cumSum: Kernel<CumSumSpec, null> = {
 const cumSumCode = (dtype: SumType, exclusive: boolean, reverse: boolean): KernelCode => ({
   key: `cum-sum/${dtype}/${exclusive ? "exclusive" : "inclusive"}/${reverse ? "reverse" : "forward"}`,
   build: () =>
-    kernelFunction(6, (f, chunk, [y, x, lines, each, dim, inner]) => {
+    kernelFunction(6, (f, { chunk }, [y, x, lines, each, dim, inner]) => {
       const shift = dtype === "int64" ? 3 : 2;
       const stride = f.local("i32", i32.shl(inner!, shift));
       const from = f.local("i32");

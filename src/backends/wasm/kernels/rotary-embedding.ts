@@ -95,7 +95,7 @@ const rotaryEmbedding: Kernel<RotarySpec, null> = {
 const rotaryCode = (positions: Positions, interleaved: boolean, flat: boolean): KernelCode => ({
   key: `rotary/${positions}/${interleaved ? "interleaved" : "halves"}/${flat ? "flat" : "heads"}`,
   build: () =>
-    kernelFunction(12, (f, chunk, [y, x, cos, sin, ids, total, each, middle, last, headSize, size, cached]) => {
+    kernelFunction(12, (f, { chunk }, [y, x, cos, sin, ids, total, each, middle, last, headSize, size, cached]) => {
       const rest = f.local("i32", i32.shl(i32.sub(headSize!, size!), 2));
       const half = f.local("i32", i32.shr_u(size!, 1));
       const halfBytes = f.local("i32", i32.shl(half, 2));

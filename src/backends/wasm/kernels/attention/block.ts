@@ -48,7 +48,7 @@ interface KeyBlock {
 export const attendBlocks = (masking: Masking): KernelCode => ({
   key: `attention/blocks/${masking.mask}/${masking.causal}`,
   build: (device) =>
-    kernelFunction(ARGUMENTS.length, (f, chunk, locals) => {
+    kernelFunction(ARGUMENTS.length, (f, { chunk }, locals) => {
       const a = Object.fromEntries(ARGUMENTS.map((name, i) => [name, locals[i]!])) as Arguments;
       forItems(f, chunk, a, BLOCK_ROWS, masking, (item) => emitItem(f, device, a, item, masking));
     }),

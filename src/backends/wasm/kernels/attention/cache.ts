@@ -8,7 +8,7 @@ import { type KernelCode, kernelFunction } from "../../kernel.js";
 export const copyHeads: KernelCode = {
   key: "attention/copy-heads",
   build: () =>
-    kernelFunction(10, (f, chunk, args) => {
+    kernelFunction(10, (f, { chunk }, args) => {
       const [from, to, heads, rows, size, batchStride, headStride, rowStride, toHead, offset] = args;
       f.increment(
         from!,

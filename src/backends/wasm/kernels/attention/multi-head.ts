@@ -23,7 +23,7 @@ export function addBias(x: Buffer, bias: Argument, rows: number, size: number, t
 const ADD_BIAS: KernelCode = {
   key: "attention/add-bias",
   build: () =>
-    kernelFunction(5, (f, chunk, args) => {
+    kernelFunction(5, (f, { chunk }, args) => {
       const [x, bias, y, rows, size] = args as [I, I, I, I, I];
       const first = f.local("i32", i32.mul(chunk, ROWS));
       const end = f.local("i32", i32.add(first, ROWS));
@@ -72,7 +72,7 @@ export function paddingMask(
 const paddingCode = (lengths: boolean): KernelCode => ({
   key: `attention/padding/${lengths ? "lengths" : "keys"}`,
   build: () =>
-    kernelFunction(4, (f, chunk, args) => {
+    kernelFunction(4, (f, { chunk }, args) => {
       const [mask, y, keys, hidden] = args as [I, I, I, I];
       const row = f.local("i32", i32.shl(i32.mul(chunk, keys), 2));
       f.increment(y, row);

@@ -12,7 +12,7 @@ export const rowScratchBytes = (keys: number): number => 16 * Math.ceil(keys / 4
 export const attendRows = (masking: Masking): KernelCode => ({
   key: `attention/rows/${masking.mask}/${masking.causal}`,
   build: (device) =>
-    kernelFunction(ARGUMENTS.length, (f, chunk, locals) => {
+    kernelFunction(ARGUMENTS.length, (f, { chunk }, locals) => {
       const a = Object.fromEntries(ARGUMENTS.map((name, i) => [name, locals[i]!])) as Arguments;
       forItems(f, chunk, a, 1, masking, (item) => {
         const vectors = f.local("i32", i32.shr_u(i32.add(item.keys, 3), 2));

@@ -31,7 +31,7 @@ function storeTile(
 export const multiplyPacked = (transA: boolean): KernelCode => ({
   key: `batch-matmul/packed/${transA ? "transposed" : "plain"}`,
   build: (device) =>
-    kernelFunction(ARGUMENTS, (f, chunk, args) => {
+    kernelFunction(ARGUMENTS, (f, { chunk }, args) => {
       const { a, b, y, m, n, k, part, partSize, alpha } = openChunk(f, chunk, args);
       const firstRow = f.local("i32", i32.mul(part, partSize));
       const rows = f.local("i32", i32.sub(m, firstRow));
@@ -74,7 +74,7 @@ const WIDE: readonly number[] = [0, 8, 4, 3, 2, 2, 2];
 export const multiplyDirect = (rows: number, transA: boolean): KernelCode => ({
   key: `batch-matmul/direct/${rows}/${transA ? "transposed" : "plain"}`,
   build: (device) =>
-    kernelFunction(ARGUMENTS, (f, chunk, args) => {
+    kernelFunction(ARGUMENTS, (f, { chunk }, args) => {
       const { a, b, y, m, n, k, part, partSize, alpha } = openChunk(f, chunk, args);
       const aStride = f.local("i32", i32.mul(4, transA ? m : k));
       const stride = f.local("i32", i32.mul(4, n));
@@ -107,7 +107,7 @@ export const multiplyDirect = (rows: number, transA: boolean): KernelCode => ({
 export const multiplyDots: KernelCode = {
   key: "batch-matmul/dots",
   build: (device) =>
-    kernelFunction(ARGUMENTS, (f, chunk, args) => {
+    kernelFunction(ARGUMENTS, (f, { chunk }, args) => {
       const { a, b, y, m, n, k, part, partSize, alpha } = openChunk(f, chunk, args);
       const kBytes = f.local("i32", i32.mul(4, k));
       const yStride = f.local("i32", i32.mul(4, n));
@@ -143,7 +143,7 @@ export const multiplyDots: KernelCode = {
 export const multiplyNarrow = (transA: boolean, transB: boolean): KernelCode => ({
   key: `batch-matmul/narrow/${transA}/${transB}`,
   build: () =>
-    kernelFunction(ARGUMENTS, (f, chunk, args) => {
+    kernelFunction(ARGUMENTS, (f, { chunk }, args) => {
       const { a, b, y, m, n, k, part, partSize, alpha } = openChunk(f, chunk, args);
       const first = f.local("i32", i32.mul(part, partSize));
       const end = f.local("i32", i32.add(first, partSize));

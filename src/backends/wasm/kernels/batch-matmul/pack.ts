@@ -33,7 +33,7 @@ export function transpose4(f: Func, rows: readonly Local<"v128">[]): void {
 export const packPanels = (transposed: boolean): KernelCode => ({
   key: `batch-matmul/pack/${transposed ? "transposed" : "plain"}`,
   build: () =>
-    kernelFunction(5, (f, chunk, args) => {
+    kernelFunction(5, (f, { chunk }, args) => {
       const [b, packed, k, n, panels] = args as [Local<"i32">, Local<"i32">, Local<"i32">, Local<"i32">, Local<"i32">];
       const panel = f.local("i32", i32.rem_u(chunk, panels));
       const matrix = f.local("i32", i32.mul(i32.div_u(chunk, panels), i32.mul(4, i32.mul(k, n))));

@@ -71,7 +71,7 @@ const directCode = (
   return {
     key: `conv/direct/${unrolled ? kh : "any"}x${kw}/${stride}/${dilation}/${epilogueKey(epilogue)}`,
     build: (device) =>
-      kernelFunction(14, (f, chunk, args) => {
+      kernelFunction(14, (f, { chunk }, args) => {
         const [image, w, bias, y, residual, channels, outputs, rows, plane, phase, tapRow, pixelRow, oh, ow] =
           args as I[] as [I, I, I, I, I, I, I, I, I, I, I, I, I, I];
         f.increment(image, i32.mul(i32.mul(i32.div_u(chunk, outputs), channels), plane));

@@ -67,7 +67,7 @@ type I = Local<"i32">;
 const framer = (stride: number): KernelCode => ({
   key: `conv/frame/${stride}`,
   build: () =>
-    kernelFunction(11, (f, chunk, args) => {
+    kernelFunction(11, (f, { chunk }, args) => {
       const [x, frame, plane, height, width, rows, columns, phases, top, left, padding] = args as [
         I,
         I,

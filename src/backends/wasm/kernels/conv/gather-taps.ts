@@ -16,7 +16,7 @@ type Fourteen = [I, I, I, I, I, I, I, I, I, I, I, I, I, I];
 const gatherCode = (stride: number, biased: boolean): KernelCode => ({
   key: `conv/gather-taps/${stride}/${biased}`,
   build: () =>
-    kernelFunction(14, (f, chunk, args) => {
+    kernelFunction(14, (f, { chunk }, args) => {
       const [parts, bias, y, kh, kw, height, width, oh, ow, tall, dilationY, dilationX, top, left] = args as Fourteen;
       const inputBytes = f.local("i32", i32.shl(i32.mul(height, width), 2));
       f.increment(parts, i32.mul(i32.mul(chunk, i32.mul(kh, kw)), inputBytes));

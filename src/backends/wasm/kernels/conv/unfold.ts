@@ -52,7 +52,7 @@ type I = Local<"i32">;
 const unfolder = (widths: readonly number[], stride: number, dilation: number): KernelCode => ({
   key: `conv/unfold/${widths}/${stride}/${dilation}`,
   build: () =>
-    kernelFunction(16, (f, chunk, args) => {
+    kernelFunction(16, (f, { chunk }, args) => {
       const [image, packed, channels, kw, taps, tapsOfChunk, slices, plane, phase, tapRow, pixelRow, ow, first, N] =
         args as I[];
       const [wideCount, start] = args.slice(14) as [I, I];

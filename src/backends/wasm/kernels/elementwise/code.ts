@@ -136,7 +136,7 @@ export function flatCode(program: Program, access: readonly Access[]): KernelCod
   return {
     key: `elementwise/flat/${access.join()}/${programText(program)}`,
     build: (device) =>
-      kernelFunction(2 + tensors, (f, chunk, [total, each, ...pointers]) => {
+      kernelFunction(2 + tensors, (f, { chunk }, [total, each, ...pointers]) => {
         const begin = f.local("i32", i32.mul(chunk, each!));
         const rest = f.local("i32", i32.sub(total!, begin));
         const count = f.local("i32", i32.min_s(rest, each!));
@@ -155,7 +155,7 @@ export function rowCode(program: Program, access: readonly Access[], rank: numbe
   return {
     key: `elementwise/rows${rank}/${access.join()}/${programText(program)}`,
     build: (device) =>
-      kernelFunction(0, (f, chunk, _, pointer) => {
+      kernelFunction(0, (f, { chunk }, _, pointer) => {
         forRows(f, chunk, pointer, { rank, tensors }, (pointers, inner) => {
           emitLoop(f, device, program, access, pointers, inner, true);
         });

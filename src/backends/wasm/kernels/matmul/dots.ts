@@ -48,7 +48,7 @@ function dotsCode(tokens: number, order: Order, epilogue: Epilogue): KernelCode 
   return {
     key: `matmul/dots/${tokens}/${order}/${epilogueKey(epilogue)}`,
     build: (device) =>
-      kernelFunction(10, (f, chunk, args) => {
+      kernelFunction(10, (f, { chunk }, args) => {
         const [x, sums, y, bias, residual, stride, K, w, M, block] = args as [I, I, I, I, I, I, I, I, I, I];
         const row = f.local("i32", i32.mul(chunk, block));
         const rows = f.local("i32", i32.sub(M, row));

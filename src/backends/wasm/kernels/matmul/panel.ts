@@ -19,7 +19,7 @@ import { denseRows, isSparse, type RowRange } from "./weights.js";
  * [0, 2, 3, 1] kernel positions × input channels, channels innermost); then `lowerPanelMultiply`. `rows` picks a group's outputs.
  *
  * A chunk is one panel × one block of rows: for each slab of K, for each strip of rows, a tile of accumulators in registers; sums
- * rest in a scratch [rows, pitch] between slabs, which the chunk finishes and stores at its end. Panels are innermost in the
+ * rest in a scratch [rows, pitch] of the thread between slabs, which the chunk finishes and stores at its end. Panels are innermost in the
  * order of chunks, so that a block of W stays in the second cache while the panels pass; a slab of a panel stays in the first.
  */
 export interface PanelMultiply {
@@ -93,13 +93,14 @@ export function lowerPanelMultiply(spec: PanelMultiply, to: Lowering): void {
   else lowerDense(spec, constant, to);
 }
 
-/** Arguments that both kernels begin with. */
+/** Arguments that both kernels begin with; `rows` are a chunk's, at most. Sums are a thread's own, so that they stay in its cache. */
 function sharedArguments(spec: PanelMultiply, rows: number, to: Lowering): Argument[] {
   const { panels, x, y, yStride, bias = 0, residual = 0 } = spec;
-  const sums = to.scratch(rows * panels.count * panels.pitch);
-  return [x, sums, y, bias, residual, yStride * 4, panels.N, panels.K, panels.count, panels.wideCount];
+  const bytes = rows * panels.pitch;
+  const sums = to.scratch(to.device.threads * bytes);
+  return [x, sums, y, bias, residual, yStride * 4, panels.N, panels.K, panels.count, panels.wideCount, bytes];
 }
-const SHARED = 10;
+const SHARED = 11;
 
 function lowerDense(spec: PanelMultiply, weight: Tensor, to: Lowering): void {
   const { panels, order, epilogue } = spec;
@@ -111,7 +112,7 @@ function lowerDense(spec: PanelMultiply, weight: Tensor, to: Lowering): void {
   const count = Math.ceil(M / block);
   const slab = Math.max(schedule.slab, (SLAB_BYTES / panels.pitch) & -8);
   const code = denseCode({ widths: widthsOf(panels), tall, order, epilogue, slab });
-  to.launch(code, [...sharedArguments(spec, count * block, to), w, M, block], count * panels.count);
+  to.launch(code, [...sharedArguments(spec, block, to), w, M, block], count * panels.count);
 }
 
 /** A dense weight's rows, row-major, and their number; followed by rows of zeros up to a multiple of 24, so that every tile is whole, whatever its height. */
@@ -147,16 +148,15 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
   return {
     key: `matmul/dense/${widths}/${tall}/${slab}/${order}/${epilogueKey(epilogue)}`,
     build: (device) =>
-      kernelFunction(SHARED + 3, (f, chunk, args) => {
-        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount] = args as unknown as Shared;
+      kernelFunction(SHARED + 3, (f, { chunk, thread }, args) => {
+        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount, sumBytes] = args as unknown as Shared;
         const [w, M, block] = args.slice(SHARED) as [I, I, I];
         const pitch = 16 * widths[0]!;
         const p = f.local("i32", i32.rem_u(chunk, panels));
         const row = f.local("i32", i32.mul(i32.div_u(chunk, panels), block));
         const rows = f.local("i32", i32.sub(M, row));
         f.set(rows, i32.min_s(rows, block));
-        // Sums of the chunk: its rows up to a multiple of `tall`.
-        f.increment(sums, i32.mul(i32.add(i32.mul(row, panels), i32.mul(p, block)), pitch));
+        f.increment(sums, i32.mul(thread, sumBytes));
         f.increment(w, i32.mul(i32.mul(row, K), 4));
         const rowBytes = f.local("i32", i32.shl(K, 2));
         forWidths(f, widths, p, wideCount, (width, column) => {
@@ -184,7 +184,7 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
       }),
   };
 }
-type Shared = [I, I, I, I, I, I, I, I, I, I];
+type Shared = [I, I, I, I, I, I, I, I, I, I, I];
 
 /** Runs `body` for each slab of a panel: the slab's address, its inputs, and whether it is the first. */
 function forSlabs(
@@ -221,7 +221,8 @@ function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): v
   const { share, dtype, scales } = stream;
   const scaled = scales > 0;
   const code = streamCode({ widths: widthsOf(panels), share, dtype, scaled, order, epilogue, slab });
-  const args = [...sharedArguments(spec, range[1] - range[0], to), w, scales];
+  const tallest = stream.blocks.reduce((most, end, b) => Math.max(most, end - (stream.blocks[b - 1] ?? 0)), 0);
+  const args = [...sharedArguments(spec, share * tallest, to), w, scales];
   to.launch(code, args, (stream.blocks.length - 1) * panels.count);
 }
 
@@ -236,8 +237,8 @@ function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: Str
   return {
     key: `matmul/stream/${share}/${dtype}${scaled ? "*" : ""}/${widths}/${slab}/${order}/${epilogueKey(epilogue)}`,
     build: (device) =>
-      kernelFunction(SHARED + 2, (f, chunk, args) => {
-        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount] = args as unknown as Shared;
+      kernelFunction(SHARED + 2, (f, { chunk, thread }, args) => {
+        const [x, sums, y, bias, residual, stride, N, K, panels, wideCount, sumBytes] = args as unknown as Shared;
         const [stream, scales] = args.slice(SHARED) as [I, I];
         const pitch = 16 * widths[0]!;
         const p = f.local("i32", i32.rem_u(chunk, panels));
@@ -245,7 +246,7 @@ function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: Str
         const row = f.local("i32", i32.mul(i32.load(entry, 0), share));
         const rows = f.local("i32", i32.sub(i32.mul(i32.load(entry, 4), share), row));
         const w = f.local("i32", i32.add(stream, i32.load(entry, 8)));
-        f.increment(sums, i32.mul(i32.add(i32.mul(row, panels), i32.mul(p, rows)), pitch));
+        f.increment(sums, i32.mul(thread, sumBytes));
         f.increment(scales, stream);
         forWidths(f, widths, p, wideCount, (width, column) => {
           forSlabs(f, { x, p, K, pitch, slab }, (slabX, _inputs, fresh) => {

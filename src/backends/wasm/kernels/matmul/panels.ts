@@ -85,7 +85,7 @@ function packer(widths: readonly number[], order: "feature-major" | "token-major
   return {
     key: `matmul/pack/${order}/${widths}`,
     build: () =>
-      kernelFunction(7, (f, chunk, args) => {
+      kernelFunction(7, (f, { chunk }, args) => {
         const [x, packed, K, N, stride, slices, wideCount] = args as [I, I, I, I, I, I, I];
         const pitch = 16 * widths[0]!;
         const p = f.local("i32", i32.div_u(chunk, slices));

@@ -85,7 +85,7 @@ function launchTranspose(to: Lowering, walk: Walk, sides: Sides, across: number)
 const blockCode: KernelCode = {
   key: "copy/block",
   build: () =>
-    kernelFunction(4, (f, chunk, [to, from, total, each]) => {
+    kernelFunction(4, (f, { chunk }, [to, from, total, each]) => {
       const begin = f.local("i32", i32.mul(chunk, each!));
       const left = f.local("i32", i32.sub(total!, begin));
       f.memoryCopy(i32.add(to!, begin), i32.add(from!, begin), i32.min_s(left, each!));
@@ -96,7 +96,7 @@ const blockCode: KernelCode = {
 const rowsCode = (kind: "run" | "repeat" | "strided", rank: number, bytes: ElementBytes): KernelCode => ({
   key: `copy/${kind}/${rank}/${bytes}`,
   build: () =>
-    kernelFunction(0, (f, chunk, _, args) => {
+    kernelFunction(0, (f, { chunk }, _, args) => {
       const own = rowArgumentCount(rank, 2);
       const steps = kind === "strided" ? [0, 1].map((i) => f.local("i32", i32.load(args, 4 * (own + i)))) : [];
       const length = f.local("i32");
@@ -141,7 +141,7 @@ function transposed(rows: readonly V128[]): V128[] {
 const transposeCode = (rank: number): KernelCode => ({
   key: `copy/transpose/${rank}`,
   build: () =>
-    kernelFunction(0, (f, chunk, _, args) => {
+    kernelFunction(0, (f, { chunk }, _, args) => {
       const own = rowArgumentCount(rank, 2);
       const rowStep = f.local("i32", i32.load(args, 4 * own));
       const step = f.local("i32", i32.load(args, 4 * (own + 1)));

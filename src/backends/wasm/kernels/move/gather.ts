@@ -54,7 +54,7 @@ const gather: Kernel<GatherSpec, null> = {
 const gatherCode = (indexType: "int32" | "int64", bytes: ElementBytes, single: boolean): KernelCode => ({
   key: `gather/${indexType}/${bytes}/${single ? "element" : "run"}`,
   build: () =>
-    kernelFunction(8, (f, chunk, [to, x, indices, rows, each, dim, count, run]) => {
+    kernelFunction(8, (f, { chunk }, [to, x, indices, rows, each, dim, count, run]) => {
       const row = f.local("i32", i32.mul(chunk, each!));
       const last = f.local("i32", i32.add(row, each!));
       f.set(last, i32.min_s(last, rows!));

@@ -86,7 +86,7 @@ const padConstant: Kernel<PadSpec, null> = {
 const zeroCode: KernelCode = {
   key: "zero",
   build: () =>
-    kernelFunction(3, (f, chunk, [to, total, each]) => {
+    kernelFunction(3, (f, { chunk }, [to, total, each]) => {
       const begin = f.local("i32", i32.mul(chunk, each!));
       const left = f.local("i32", i32.sub(total!, begin));
       f.memoryFill(i32.add(to!, begin), 0, i32.min_s(left, each!));

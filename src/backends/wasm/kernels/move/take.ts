@@ -41,7 +41,7 @@ const TABLE = 4 * 7;
 const takeCode = (bytes: ElementBytes, along: boolean): KernelCode => ({
   key: `take/${bytes}/${along ? "along" : "across"}`,
   build: () =>
-    kernelFunction(7, (f, chunk, [y, x, rows, each, input, output, inner], args) => {
+    kernelFunction(7, (f, { chunk }, [y, x, rows, each, input, output, inner], args) => {
       const from = f.local("i32");
       const to = f.local("i32");
       const run = f.local("i32", i32.mul(inner!, bytes));

@@ -49,7 +49,7 @@ const batchNormalization: Kernel<BatchSpec, null> = {
 const batchCode: KernelCode = {
   key: "normalize/batch",
   build: (device) =>
-    kernelFunction(10, (f, chunk, [y, x, scale, bias, mean, variance, rows, each, channels, plane], args) => {
+    kernelFunction(10, (f, { chunk }, [y, x, scale, bias, mean, variance, rows, each, channels, plane], args) => {
       const from = f.local("i32");
       const to = f.local("i32");
       const [factor, center, shift] = [f.local("v128"), f.local("v128"), f.local("v128")];

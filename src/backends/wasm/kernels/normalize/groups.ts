@@ -64,7 +64,7 @@ const groupNormalization: Kernel<GroupSpec, null> = {
 const groupsCode = (perGroup: boolean): KernelCode => ({
   key: `normalize/groups/${perGroup}`,
   build: (device) =>
-    kernelFunction(9, (f, chunk, [y, x, scale, bias, rows, each, groups, inGroup, plane], args) => {
+    kernelFunction(9, (f, { chunk }, [y, x, scale, bias, rows, each, groups, inGroup, plane], args) => {
       const size = f.local("i32", i32.mul(inGroup!, plane!));
       const from = f.local("i32");
       const to = f.local("i32");

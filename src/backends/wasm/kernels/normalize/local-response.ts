@@ -47,7 +47,7 @@ const localResponse: Kernel<LrnSpec, null> = {
 const localResponseCode: KernelCode = {
   key: "normalize/local-response",
   build: (device) =>
-    kernelFunction(8, (f, chunk, [y, x, outer, each, plane, channels, before, after], args) => {
+    kernelFunction(8, (f, { chunk }, [y, x, outer, each, plane, channels, before, after], args) => {
       const stride = f.local("i32", i32.shl(plane!, 2));
       const [alpha, minusBeta, bias] = [8, 9, 10].map((i) => f.local("v128", v128.load32_splat(args, 4 * i)));
       const at = f.local("i32");

@@ -161,7 +161,7 @@ export function inverseDeviation(squares: V128, size: Local<"i32">, args: Local<
 const rowsCode = (form: Form): KernelCode => ({
   key: `normalize/rows/${form.centered ? "centered" : "rms"}/${OPTIONAL.filter((name) => form[name])}`,
   build: (device) =>
-    kernelFunction(FIXED - 1, (f, chunk, [y, x, scale, rows, each, size, skipRows], args) => {
+    kernelFunction(FIXED - 1, (f, { chunk }, [y, x, scale, rows, each, size, skipRows], args) => {
       const optional = new Map<string, Local<"i32">>();
       for (const name of OPTIONAL) {
         if (form[name]) optional.set(name, f.local("i32", i32.load(args, 4 * (FIXED + optional.size))));

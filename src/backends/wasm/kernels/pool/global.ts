@@ -37,7 +37,7 @@ type I = Local<"i32">;
 const globalCode = (max: boolean): KernelCode => ({
   key: `pool/global/${max ? "max" : "average"}`,
   build: () =>
-    kernelFunction(5, (f, chunk, args) => {
+    kernelFunction(5, (f, { chunk }, args) => {
       const [x, y, size, planes, perChunk] = args as [I, I, I, I, I];
       const first = f.local("i32", i32.mul(chunk, perChunk));
       const end = f.local("i32", i32.add(first, perChunk));

@@ -50,7 +50,7 @@ type Pair = readonly [number, number];
 const poolCode = (reduction: Reduction, kw: number, strides: Pair, dilations: Pair): KernelCode => ({
   key: `pool/${reduction}/${kw}/${strides}/${dilations}`,
   build: () =>
-    kernelFunction(13, (f, chunk, args) => {
+    kernelFunction(13, (f, { chunk }, args) => {
       const [image, y, kh, plane, phase, tapRow, pixelRow, oh, ow, ...bounds] = args as [
         I,
         I,

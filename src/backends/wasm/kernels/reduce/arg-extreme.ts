@@ -44,7 +44,7 @@ const argExtreme: Kernel<ArgSpec, null> = {
 const argCode = (op: ArgSpec["op"], selectLast: boolean): KernelCode => ({
   key: `${op}/${selectLast ? "last" : "first"}`,
   build: () =>
-    kernelFunction(6, (f, chunk, [y, x, lines, each, dim, inner]) => {
+    kernelFunction(6, (f, { chunk }, [y, x, lines, each, dim, inner]) => {
       const better = op === "ArgMax" ? (selectLast ? f32.ge : f32.gt) : selectLast ? f32.le : f32.lt;
       const stride = f.local("i32", i32.shl(inner!, 2));
       const from = f.local("i32");

@@ -166,7 +166,7 @@ function finished(f: Func, how: How, x: V128, args: Local<"i32">, device: Device
 const alongCode = (how: How): KernelCode => ({
   key: `reduce/along/${how.fold}/${how.finish}`,
   build: (device) =>
-    kernelFunction(5, (f, chunk, [y, x, rows, each, dim], args) => {
+    kernelFunction(5, (f, { chunk }, [y, x, rows, each, dim], args) => {
       const from = f.local("i32");
       eachRow(f, chunk, rows!, each!, (row) => {
         f.set(from, i32.add(x!, i32.shl(i32.mul(row, dim!), 2)));
@@ -182,7 +182,7 @@ const alongCode = (how: How): KernelCode => ({
 const acrossCode = (how: How): KernelCode => ({
   key: `reduce/across/${how.fold}/${how.finish}`,
   build: (device) =>
-    kernelFunction(7, (f, chunk, [y, x, outer, each, dim, , inner], args) => {
+    kernelFunction(7, (f, { chunk }, [y, x, outer, each, dim, , inner], args) => {
       const fold: Fold = FOLDS[how.fold];
       const stride = f.local("i32", i32.shl(inner!, 2));
       const from = f.local("i32");

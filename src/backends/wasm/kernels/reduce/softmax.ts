@@ -58,7 +58,7 @@ const LARGEST: Fold = {
 const alongCode = (isLog: boolean): KernelCode => ({
   key: `softmax/along/${isLog}`,
   build: (device) =>
-    kernelFunction(5, (f, chunk, [y, x, rows, each, dim]) => {
+    kernelFunction(5, (f, { chunk }, [y, x, rows, each, dim]) => {
       const from = f.local("i32");
       const to = f.local("i32");
       eachRow(f, chunk, rows!, each!, (row) => {
@@ -103,7 +103,7 @@ const alongCode = (isLog: boolean): KernelCode => ({
 const acrossCode = (isLog: boolean): KernelCode => ({
   key: `softmax/across/${isLog}`,
   build: (device) =>
-    kernelFunction(6, (f, chunk, [y, x, outer, each, dim, inner]) => {
+    kernelFunction(6, (f, { chunk }, [y, x, outer, each, dim, inner]) => {
       const stride = f.local("i32", i32.shl(inner!, 2));
       const from = f.local("i32");
       const to = f.local("i32");

@@ -109,7 +109,7 @@ const TABLE = 4 * 7;
 const blendCode = (taps: number, along: boolean): KernelCode => ({
   key: `resize/blend/${taps}/${along ? "along" : "across"}`,
   build: (device) =>
-    kernelFunction(7, (f, chunk, [y, x, rows, each, input, output, inner], args) => {
+    kernelFunction(7, (f, { chunk }, [y, x, rows, each, input, output, inner], args) => {
       const tap = Array.from({ length: taps }, (_, k) => k);
       const weightsAt = f.local("i32", i32.add(args, i32.mul(output!, 4 * taps)));
       const entry = f.local("i32");
