@@ -5,6 +5,7 @@ import { type AttentionSpec, attentionSpec } from "../../../wasm/kernels/attenti
 import type { Buffer, Kernel, Lowering } from "../../kernel.js";
 import { groups } from "../../wgsl/index.js";
 import { launchCopy } from "../move/copy.js";
+import { specBy } from "../same-spec.js";
 import { attendBlocks, BLOCK, blockColumns } from "./block.js";
 import { type AttentionCode, attentionUniforms } from "./masking.js";
 import { addBias, paddingMask } from "./multi-head.js";
@@ -23,7 +24,7 @@ export interface AttentionSchedule {
 export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
   name: "attention",
   match(node, at) {
-    const spec = attentionSpec(node, at);
+    const spec = specBy(attentionSpec, node, at);
     if (spec === null) return null;
     const { batch, heads, queries, headSize, past, keys, mask } = spec;
     return [batch, heads, queries, headSize, past + keys, mask?.keys ?? 1].includes(0) ? null : spec;

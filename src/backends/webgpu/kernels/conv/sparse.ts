@@ -3,6 +3,7 @@ import { panelConv as wasm } from "../../../wasm/kernels/conv/panel-conv.js";
 import { type ConvSpec, convSpec } from "../../../wasm/kernels/conv/spec.js";
 import type { Kernel, ShaderCode } from "../../kernel.js";
 import { input, shader, unroll, wgsl } from "../../wgsl/index.js";
+import { specBy } from "../same-spec.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
 import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
 import { placeText, TILE_UNIFORMS, type TileUniform, tapsOf, tileUniforms, weightsOf } from "./tile.js";
@@ -26,7 +27,7 @@ const MOST_DENSITY = 0.5;
 export const sparseConv: Kernel<SparseConvSpec, null> = {
   name: "sparse-conv",
   match(node, at) {
-    const spec = convSpec(node, at);
+    const spec = specBy(convSpec, node, at);
     if (spec === null || !spec.sparse) return null;
     const weight = at.constant(node.inputs[1]!) as SparseTensor;
     const values = weight.toDense().data as Float32Array;

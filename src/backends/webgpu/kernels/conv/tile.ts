@@ -4,6 +4,7 @@ import { panelConv as wasm } from "../../../wasm/kernels/conv/panel-conv.js";
 import { type ConvSpec, convSpec, pixelsOf } from "../../../wasm/kernels/conv/spec.js";
 import type { Buffer, Kernel, Lowering, ShaderCode } from "../../kernel.js";
 import { input, type Piece, shader, type UniformType, unroll, wgsl } from "../../wgsl/index.js";
+import { specBy } from "../same-spec.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
 import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
 import { FETCH_FUNCTION, ORIGIN_FUNCTION, tapTable, WINDOW_UNIFORMS, windowUniforms } from "./window.js";
@@ -81,7 +82,7 @@ export function weightsOf(weight: Node["inputs"][number], to: Lowering): Float32
 /** Conv as a product of W [output channels, taps] and the taps of all pixels, unfolded in workgroup memory tile by tile. */
 export const tileConv: Kernel<ConvSpec, ConvTile> = {
   name: "conv",
-  match: convSpec,
+  match: (node, at) => specBy(convSpec, node, at),
   schedules: ({ outputs, group }) => {
     const [few, many] = TILES;
     return outputs / group <= few.rows ? [few, many] : [many, few];

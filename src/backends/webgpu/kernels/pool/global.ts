@@ -1,15 +1,18 @@
-import { type GlobalPoolSpec, globalPool as wasm } from "../../../wasm/kernels/pool/global.js";
+import type { GlobalPoolSpec } from "../../../wasm/kernels/pool/global.js";
+import { poolKernels as wasmPools } from "../../../wasm/kernels/pool/index.js";
 import type { Kernel } from "../../kernel.js";
 import { groups, input, output, shader, wgsl } from "../../wgsl/index.js";
 import { specOf } from "../same-spec.js";
 import { MAXIMUM, START } from "./pool.js";
+
+const wasm = wasmPools.find(({ name }) => name === "global-pool")!;
 
 const WORKGROUP = 64;
 
 /** GlobalAveragePool and GlobalMaxPool, float32: the mean or the largest element of each plane, a workgroup to a plane. */
 export const globalPool: Kernel<GlobalPoolSpec, null> = {
   name: "global-pool",
-  match: (node, at) => specOf<GlobalPoolSpec>(wasm as never, node, at),
+  match: (node, at) => specOf<GlobalPoolSpec>(wasm, node, at),
   schedules: () => [null],
   lower({ reduction, planes, size }, _schedule, node, to) {
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };

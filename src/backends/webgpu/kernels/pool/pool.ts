@@ -3,13 +3,14 @@ import { pool as wasm } from "../../../wasm/kernels/pool/pool.js";
 import { type PoolSpec, poolSpec, type Reduction } from "../../../wasm/kernels/pool/spec.js";
 import type { Kernel } from "../../kernel.js";
 import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { specBy } from "../same-spec.js";
 
 const WORKGROUP = 64;
 
 /** MaxPool and AveragePool over one or two spatial axes: a thread to each output. NaN wins, as in ONNX's evaluation. */
 export const pool: Kernel<PoolSpec, null> = {
   name: "pool",
-  match: poolSpec,
+  match: (node, at) => specBy(poolSpec, node, at),
   schedules: () => [null],
   lower({ channels, input, output, kernel, strides, dilations, pads, counted, reduction }, _schedule, node, to) {
     const count = channels * sizeOf(output);
