@@ -77,7 +77,7 @@ export interface ShaderSource<B extends string, U extends string, S extends stri
   readonly bindings: Readonly<Record<B, Storage>>;
   readonly uniforms?: Readonly<Record<U, UniformType>>;
   /** Arrays in workgroup memory: 16 KiB in all, unless the device's limits say more. */
-  readonly shared?: Readonly<Record<S, Shared>>;
+  readonly shared?: Readonly<Partial<Record<S, Shared>>>;
   /** Uses subgroup operations: only where `device.subgroups` is not null. */
   readonly subgroups?: boolean;
   /** Functions and structs in front of the entry point. */

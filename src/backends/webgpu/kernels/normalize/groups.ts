@@ -1,55 +1,62 @@
 import { type GroupSpec, groupNormalizationKernel as wasm } from "../../../wasm/kernels/normalize/groups.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups as grid, input, output, shader, wgsl } from "../../wgsl/index.js";
-import { foldTogether, ROW_SHARED, ROW_WORKGROUP } from "../rows.js";
+import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
 import { specOf } from "../same-spec.js";
 
 /** ONNX GroupNormalization and InstanceNormalization of float32: a workgroup for each group of channels. */
-const groupNormalization: Kernel<GroupSpec, null> = {
+const groupNormalization: Kernel<GroupSpec, RowSchedule> = {
   name: "normalize groups",
   match: (node, at) => specOf<GroupSpec>(wasm, node, at),
-  schedules: () => [null],
-  lower({ batch, channels, plane, groups, epsilon, perGroup }, _, node, to) {
+  schedules: (_, device) => rowSchedules(device),
+  lower({ batch, channels, plane, groups, epsilon, perGroup }, schedule, node, to) {
     const [x, scale, bias] = node.inputs.map((value) => to.buffer(value!));
     const rows = batch * groups;
     const size = (channels / groups) * plane;
     // Elements that share a weight: those of a channel, or of the whole group.
     const uniforms = { rows, size, groups, each: perGroup ? size : plane, epsilon };
-    to.launch(groupsCode, { x: x!, scale: scale!, bias: bias!, y: to.buffer(node.outputs[0]!) }, uniforms, grid(rows));
+    to.launch(
+      groupsCode(schedule),
+      { x: x!, scale: scale!, bias: bias!, y: to.buffer(node.outputs[0]!) },
+      uniforms,
+      grid(rows),
+    );
   },
   cost: (spec) => wasm.cost(spec),
 };
 
 const UNIFORMS = { rows: "u32", size: "u32", groups: "u32", each: "u32", epsilon: "f32" } as const;
 
-const groupsCode: ShaderCode<"x" | "scale" | "bias" | "y", keyof typeof UNIFORMS> = shader({
-  key: "normalize/groups",
-  workgroup: [ROW_WORKGROUP],
-  bindings: { x: input("f32"), scale: input("f32"), bias: input("f32"), y: output("f32") },
-  uniforms: UNIFORMS,
-  shared: ROW_SHARED,
-  declarations: () => foldTogether("sum"),
-  body: (s) => wgsl`
+const groupsCode = (schedule: RowSchedule): ShaderCode<"x" | "scale" | "bias" | "y", keyof typeof UNIFORMS> =>
+  shader({
+    key: `normalize/groups/${scheduleKey(schedule)}`,
+    workgroup: [schedule.lanes],
+    bindings: { x: input("f32"), scale: input("f32"), bias: input("f32"), y: output("f32") },
+    uniforms: UNIFORMS,
+    shared: rowShared(schedule),
+    subgroups: schedule.subgroup,
+    declarations: () => foldTogether("sum", schedule),
+    body: (s) => wgsl`
     let row = ${s.groupIndex};
     if (row >= ${s.rows}) { return; }
     let start = row * ${s.size};
     let count = f32(${s.size});
     var total = 0.0f;
-    for (var i = ${s.lane}; i < ${s.size}; i += ${ROW_WORKGROUP}u) { total += ${s.x.at("start + i")}; }
+    for (var i = ${s.lane}; i < ${s.size}; i += ${schedule.lanes}u) { total += ${s.x.at("start + i")}; }
     let center = together_sum(${s.lane}, total) / count;
     var squares = 0.0f;
-    for (var i = ${s.lane}; i < ${s.size}; i += ${ROW_WORKGROUP}u) {
+    for (var i = ${s.lane}; i < ${s.size}; i += ${schedule.lanes}u) {
       let off = ${s.x.at("start + i")} - center;
       squares += off * off;
     }
     let factor = 1.0f / sqrt(together_sum(${s.lane}, squares) / count + ${s.epsilon});
     let first = (row % ${s.groups}) * (${s.size} / ${s.each});
-    for (var i = ${s.lane}; i < ${s.size}; i += ${ROW_WORKGROUP}u) {
+    for (var i = ${s.lane}; i < ${s.size}; i += ${schedule.lanes}u) {
       let weight = first + i / ${s.each};
       let normal = (${s.x.at("start + i")} - center) * factor;
       ${s.y.at("start + i")} = normal * ${s.scale.at("weight")} + ${s.bias.at("weight")};
     }
   `,
-});
+  });
 
 export const groupNormalizationKernel: Kernel = anyKernel(groupNormalization);

@@ -1,7 +1,7 @@
 import { type RowNormalization, rowNormalizationKernel as wasm } from "../../../wasm/kernels/normalize/rows.js";
 import { anyKernel, type Buffer, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups, input, output, type Piece, type Storage, shader, wgsl } from "../../wgsl/index.js";
-import { foldTogether, ROW_SHARED, ROW_WORKGROUP } from "../rows.js";
+import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
 import { specOf } from "../same-spec.js";
 
 type Form = RowNormalization["form"];
@@ -11,19 +11,19 @@ const OPTIONAL_INPUTS = ["bias", "skip", "skipBias"] as const;
 const OPTIONAL_OUTPUTS = ["mean", "inverse", "sum"] as const;
 
 /** Layer and RMS normalization of rows of float32, with the residual sum of the Skip operators: a workgroup for each row. */
-const rowNormalization: Kernel<RowNormalization, null> = {
+const rowNormalization: Kernel<RowNormalization, RowSchedule> = {
   name: "normalize rows",
   match(node, at) {
     const spec = specOf<RowNormalization>(wasm, node, at);
     const bound = spec === null ? 0 : Object.keys(bindingsOf(spec.form)).length;
     return bound <= at.device.limits.maxStorageBuffersPerShaderStage ? spec : null;
   },
-  schedules: () => [null],
-  lower({ form, rows, size, epsilon, skipRows, inputs, outputs }, _, _node, to) {
+  schedules: (_, device) => rowSchedules(device),
+  lower({ form, rows, size, epsilon, skipRows, inputs, outputs }, schedule, _node, to) {
     const values = { ...inputs, ...outputs };
     const buffers: Record<string, Buffer> = {};
     for (const name of Object.keys(bindingsOf(form))) buffers[name] = to.buffer(values[name as keyof typeof values]!);
-    to.launch(rowsCode(form), buffers, { rows, size, epsilon, skip_rows: skipRows }, groups(rows));
+    to.launch(rowsCode(form, schedule), buffers, { rows, size, epsilon, skip_rows: skipRows }, groups(rows));
   },
   cost: (spec) => wasm.cost(spec),
 };
@@ -38,23 +38,24 @@ function bindingsOf(form: Form): Record<string, Storage> {
 
 const UNIFORMS = { rows: "u32", size: "u32", skip_rows: "u32", epsilon: "f32" } as const;
 
-function rowsCode(form: Form): ShaderCode {
+function rowsCode(form: Form, schedule: RowSchedule): ShaderCode {
   const names = [...OPTIONAL_INPUTS, ...OPTIONAL_OUTPUTS].filter((name) => form[name]);
   const eachElement = (body: Piece): Piece => wgsl`
-    for (var i = lane; i < uniforms.size; i += ${ROW_WORKGROUP}u) {
+    for (var i = lane; i < uniforms.size; i += ${schedule.lanes}u) {
       ${body}
     }
   `;
   const skip = form.skip ? " + skip[(row % uniforms.skip_rows) * uniforms.size + i]" : "";
   const skipBias = form.skipBias ? " + skipBias[i]" : "";
   return shader({
-    key: `normalize/rows/${form.centered ? "centered" : "rms"}/${names}`,
-    workgroup: [ROW_WORKGROUP],
+    key: `normalize/rows/${form.centered ? "centered" : "rms"}/${names}/${scheduleKey(schedule)}`,
+    workgroup: [schedule.lanes],
     bindings: bindingsOf(form) as Record<string, Storage>,
     uniforms: UNIFORMS as Record<string, "u32" | "f32">,
-    shared: ROW_SHARED,
+    shared: rowShared(schedule),
+    subgroups: schedule.subgroup,
     declarations: () => [
-      foldTogether("sum"),
+      foldTogether("sum", schedule),
       wgsl`
         fn element(row: u32, i: u32) -> f32 {
           return x[row * uniforms.size + i]${skip}${skipBias};

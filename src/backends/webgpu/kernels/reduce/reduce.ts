@@ -8,7 +8,15 @@ import {
 import { anyKernel, type Buffer, type Kernel, type Lowering, type ShaderCode } from "../../kernel.js";
 import { groups, input, LOWEST, linear, output, type Piece, shader, wgsl } from "../../wgsl/index.js";
 import { mathFunctions } from "../math.js";
-import { type FoldName, foldTogether, joined, ROW_SHARED, ROW_WORKGROUP } from "../rows.js";
+import {
+  type FoldName,
+  foldTogether,
+  joined,
+  type RowSchedule,
+  rowSchedules,
+  rowShared,
+  scheduleKey,
+} from "../rows.js";
 import { specOf } from "../same-spec.js";
 
 /** What is folded, from which value on, and how a term comes from an element. */
@@ -53,27 +61,33 @@ export function launchFold(
   how: { readonly fold: TermName; readonly finish: Finish; readonly scale: number },
   x: Buffer,
   y: Buffer,
+  schedule: RowSchedule = rowSchedules(to.device)[0],
 ): void {
   const results = outer * inner;
   const rows = inner === 1 && dim >= LONG;
   const uniforms = { results, dim, inner, scale: how.scale };
   const grid = rows ? groups(results) : linear(results, WORKGROUP);
-  to.launch(rows ? rowCode(how.fold, how.finish) : resultCode(how.fold, how.finish), { x, y }, uniforms, grid);
+  to.launch(
+    rows ? rowCode(how.fold, how.finish, schedule) : resultCode(how.fold, how.finish),
+    { x, y },
+    uniforms,
+    grid,
+  );
 }
 
 /** ONNX's reductions of float32. */
-const reduce: Kernel<ReduceSpec, null> = {
+const reduce: Kernel<ReduceSpec, RowSchedule> = {
   name: "reduce",
   match: (node, at) => specOf<ReduceSpec>(wasm, node, at),
-  schedules: () => [null],
-  lower({ op, stages, count }, _, node, to) {
+  schedules: (_, device) => rowSchedules(device),
+  lower({ op, stages, count }, schedule, node, to) {
     const { fold, again, finish } = REDUCERS[op]!;
     let from = to.buffer(node.inputs[0]!);
     stages.forEach((stage, i) => {
       const last = i === stages.length - 1;
       const target = last ? to.buffer(node.outputs[0]!) : to.scratch(4 * stage.outer * stage.inner);
       const how = { fold: i === 0 ? fold : again, finish: last ? finish : ("none" as const), scale: 1 / count };
-      launchFold(to, stage, how, from, target);
+      launchFold(to, stage, how, from, target, schedule);
       from = target;
     });
   },
@@ -107,20 +121,21 @@ function resultCode(fold: TermName, finish: Finish): ShaderCode<"x" | "y", keyof
 }
 
 /** One workgroup for each row. */
-function rowCode(fold: TermName, finish: Finish): ShaderCode<"x" | "y", keyof typeof UNIFORMS> {
+function rowCode(fold: TermName, finish: Finish, schedule: RowSchedule): ShaderCode<"x" | "y", keyof typeof UNIFORMS> {
   const { name, initial, term } = FOLDS[fold];
   return shader({
-    key: `reduce/rows/${fold}/${finish}`,
-    workgroup: [ROW_WORKGROUP],
+    key: `reduce/rows/${fold}/${finish}/${scheduleKey(schedule)}`,
+    workgroup: [schedule.lanes],
     bindings: { x: input("f32"), y: output("f32") },
     uniforms: UNIFORMS,
-    shared: ROW_SHARED,
-    declarations: () => [mathFunctions("f32"), foldTogether(name)],
+    shared: rowShared(schedule),
+    subgroups: schedule.subgroup,
+    declarations: () => [mathFunctions("f32"), foldTogether(name, schedule)],
     body: (s) => wgsl`
       let row = ${s.groupIndex};
       if (row >= ${s.results}) { return; }
       var folded: f32 = ${initial};
-      for (var i = ${s.lane}; i < ${s.dim}; i += ${ROW_WORKGROUP}u) {
+      for (var i = ${s.lane}; i < ${s.dim}; i += ${schedule.lanes}u) {
         let element = ${s.x.at(wgsl`row * ${s.dim} + i`)};
         folded = ${joined(name, "folded", term("element"))};
       }

@@ -1,23 +1,26 @@
 import { type SoftmaxSpec, softmaxKernel as wasm } from "../../../wasm/kernels/reduce/softmax.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups, input, LOWEST, linear, output, type Piece, shader, type Wgsl, wgsl } from "../../wgsl/index.js";
-import { foldTogether, ROW_SHARED, ROW_WORKGROUP } from "../rows.js";
+import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
 import { specOf } from "../same-spec.js";
 
+/** From this length on, a row has a workgroup of its own. */
+const LONG = 32;
 const WORKGROUP = 64;
 const UNIFORMS = { results: "u32", dim: "u32", inner: "u32" } as const;
 type Code = ShaderCode<"x" | "y", keyof typeof UNIFORMS>;
 
-/** ONNX Softmax and LogSoftmax of float32: a workgroup for each row, or an invocation for each line across them. */
-const softmax: Kernel<SoftmaxSpec, null> = {
+/** ONNX Softmax and LogSoftmax of float32: a workgroup for each long row, or an invocation for each line. */
+const softmax: Kernel<SoftmaxSpec, RowSchedule> = {
   name: "softmax",
   match: (node, at) => specOf<SoftmaxSpec>(wasm, node, at),
-  schedules: () => [null],
-  lower({ outer, dim, inner, log }, _, node, to) {
+  schedules: (_, device) => rowSchedules(device),
+  lower({ outer, dim, inner, log }, schedule, node, to) {
     const results = dim === 0 ? 0 : outer * inner;
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
-    const grid = inner === 1 ? groups(results) : linear(results, WORKGROUP);
-    to.launch(inner === 1 ? rowCode(log) : lineCode(log), bindings, { results, dim, inner }, grid);
+    const rows = inner === 1 && dim >= LONG;
+    const grid = rows ? groups(results) : linear(results, WORKGROUP);
+    to.launch(rows ? rowCode(log, schedule) : lineCode(log), bindings, { results, dim, inner }, grid);
   },
   cost: (spec) => wasm.cost(spec),
 };
@@ -25,29 +28,30 @@ const softmax: Kernel<SoftmaxSpec, null> = {
 /** An element's result by the largest element and the sum of all exponentials below it. */
 const finished = (log: boolean, x: Piece): Wgsl => (log ? wgsl`${x} - most - log(sum)` : wgsl`exp(${x} - most) / sum`);
 
-const rowCode = (log: boolean): Code =>
+const rowCode = (log: boolean, schedule: RowSchedule): Code =>
   shader({
-    key: `softmax/rows/${log}`,
-    workgroup: [ROW_WORKGROUP],
+    key: `softmax/rows/${log}/${scheduleKey(schedule)}`,
+    workgroup: [schedule.lanes],
     bindings: { x: input("f32"), y: output("f32") },
     uniforms: UNIFORMS,
-    shared: ROW_SHARED,
-    declarations: () => [foldTogether("max"), foldTogether("sum")],
+    shared: rowShared(schedule),
+    subgroups: schedule.subgroup,
+    declarations: () => [foldTogether("max", schedule), foldTogether("sum", schedule)],
     body: (s) => wgsl`
       let row = ${s.groupIndex};
       if (row >= ${s.results}) { return; }
       let start = row * ${s.dim};
       var largest = ${LOWEST};
-      for (var i = ${s.lane}; i < ${s.dim}; i += ${ROW_WORKGROUP}u) {
+      for (var i = ${s.lane}; i < ${s.dim}; i += ${schedule.lanes}u) {
         largest = max(largest, ${s.x.at("start + i")});
       }
       let most = together_max(${s.lane}, largest);
       var share = 0.0f;
-      for (var i = ${s.lane}; i < ${s.dim}; i += ${ROW_WORKGROUP}u) {
+      for (var i = ${s.lane}; i < ${s.dim}; i += ${schedule.lanes}u) {
         share += exp(${s.x.at("start + i")} - most);
       }
       let sum = together_sum(${s.lane}, share);
-      for (var i = ${s.lane}; i < ${s.dim}; i += ${ROW_WORKGROUP}u) {
+      for (var i = ${s.lane}; i < ${s.dim}; i += ${schedule.lanes}u) {
         ${s.y.at("start + i")} = ${finished(log, s.x.at("start + i"))};
       }
     `,
