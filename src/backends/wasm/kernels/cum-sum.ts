@@ -8,7 +8,7 @@ import { perChunk } from "./rows.js";
 const TYPES = ["float32", "int32", "int64"] as const;
 type SumType = (typeof TYPES)[number];
 
-interface CumSumSpec {
+export interface CumSumSpec {
   readonly dtype: SumType;
   readonly exclusive: boolean;
   readonly reverse: boolean;

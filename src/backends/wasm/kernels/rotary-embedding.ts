@@ -16,7 +16,7 @@ import { perChunk } from "./rows.js";
 /** How a row of the caches is found: its number counts on over the batch, from one start, or is looked up. */
 type Positions = "counted" | "started" | "given";
 
-interface RotarySpec {
+export interface RotarySpec {
   readonly positions: Positions;
   readonly interleaved: boolean;
   readonly batch: number;

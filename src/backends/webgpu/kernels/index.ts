@@ -1,21 +1,27 @@
 import type { Kernel } from "../kernel.js";
 import { attentionKernels } from "./attention/index.js";
 import { convKernels } from "./conv/index.js";
+import { cumSumKernel } from "./cum-sum.js";
 import { elementwiseKernel } from "./elementwise/index.js";
+import { matmulKernels } from "./matmul/index.js";
 import { moveKernels } from "./move/index.js";
 import { normalizeKernels } from "./normalize/index.js";
 import { poolKernels } from "./pool/index.js";
 import { reduceKernels } from "./reduce/index.js";
+import { rotaryEmbeddingKernel } from "./rotary-embedding.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
 export const allKernels: readonly Kernel[] = [
   elementwiseKernel,
   ...moveKernels,
+  ...matmulKernels,
   ...convKernels,
   ...poolKernels,
   ...attentionKernels,
   ...reduceKernels,
   ...normalizeKernels,
+  rotaryEmbeddingKernel,
+  cumSumKernel,
 ];
 
 export { isFusible } from "../../wasm/kernels/elementwise/program.js";
