@@ -30,9 +30,9 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
     const spec = specBy(convSpec, node, at);
     if (spec === null || !spec.sparse) return null;
     const weight = at.constant(node.inputs[1]!) as SparseTensor;
-    const values = weight.toDense().data as Float32Array;
-    const nonzeros = values.reduce((count, value) => count + Number(value !== 0), 0);
-    return nonzeros <= MOST_DENSITY * values.length ? { ...spec, nonzeros } : null;
+    const { rows, cols, parts } = weight.stored;
+    const nonzeros = parts.values!.size;
+    return nonzeros <= MOST_DENSITY * rows * cols ? { ...spec, nonzeros } : null;
   },
   schedules: () => [null],
   lower(spec, _schedule, node, to) {
