@@ -1,0 +1,91 @@
+import type { Epilogue, Order } from "../../../wasm/kernels/matmul/store.js";
+import type { Buffer, Lowering, Workgroups } from "../../kernel.js";
+import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
+import { type Tile, type TileUniform, threadsOf, tileShader, type Weights } from "./tile.js";
+
+/** A dense matrix in memory. */
+export interface Matrix {
+  readonly buffer: Buffer;
+  readonly order: Order;
+  /** Elements from one matrix of the batch to the next, along its three axes, outermost first. */
+  readonly batch: readonly [number, number, number];
+}
+
+export interface TileLaunch {
+  readonly tile: Tile;
+  readonly M: number;
+  readonly K: number;
+  readonly N: number;
+  readonly weights:
+    | { readonly dense: Matrix }
+    | {
+        readonly fill: Exclude<Weights, { kind: "matrix" }>;
+        readonly buffers: Readonly<Record<string, Buffer>>;
+        readonly steps: number;
+        readonly padded: boolean;
+      };
+  readonly x: Matrix;
+  readonly y: Buffer;
+  readonly yOrder: Order;
+  /** Sizes of the batch's axes, outermost first. */
+  readonly batch: readonly [number, number, number];
+  readonly epilogue: Epilogue;
+  readonly bias: Buffer | null;
+  readonly residual: Buffer | null;
+  readonly scales: Buffer | null;
+}
+
+/** How an operand of `length` columns (or rows of W) is read. */
+function fillOf(
+  tile: Tile,
+  length: "tokens" | "rows",
+  order: Order,
+  [K, count]: [number, number],
+  gather: number | null,
+  ragged: boolean,
+): MatrixFill {
+  if (order === "feature-major") return { order, width: count % 4 === 0 ? 4 : 1, ragged };
+  const deep = transposedDepth(tile, tile[length], threadsOf(tile), gather);
+  const width = K % deep === 0 ? deep : K % 2 === 0 && deep >= 2 ? 2 : 1;
+  return { order, width, ragged };
+}
+
+/** Adds the launch that multiplies. */
+export function launchTile(to: Lowering, spec: TileLaunch): void {
+  const { tile, M, K, N, weights, x, yOrder, batch, epilogue } = spec;
+  const count = batch[0] * batch[1] * batch[2];
+  const ragged = K % (tile.depth * tile.unroll) !== 0;
+  const dense = "dense" in weights;
+  const gather = !dense && weights.fill.kind === "columns" ? weights.fill.run : null;
+  const code = tileShader({
+    tile,
+    weights: dense
+      ? { kind: "matrix", fill: fillOf(tile, "rows", weights.dense.order, [K, M], null, ragged) }
+      : weights.fill,
+    x: fillOf(tile, "tokens", x.order, [K, N], gather, dense ? ragged : weights.padded),
+    yOrder,
+    yVector: (yOrder === "token-major" ? M : N) % 4 === 0,
+    whole: M % tile.rows === 0 && N % tile.tokens === 0,
+    epilogue,
+    scaled: spec.scales !== null,
+    batched: count > 1,
+  });
+  const strideOf = (order: Order, length: number) => (order === "token-major" ? K : length);
+  const wBatch = dense ? weights.dense.batch : [0, 0, 0];
+  const uniforms: Record<TileUniform, number> = {
+    ...{ M, N, K, xStride: strideOf(x.order, N), wStride: dense ? strideOf(weights.dense.order, M) : 0 },
+    yStride: yOrder === "token-major" ? M : N,
+    steps: dense ? Math.ceil(K / (tile.depth * tile.unroll)) * tile.unroll : weights.steps,
+    ...{ batch0: batch[2], batch1: batch[1], yBatch: M * N },
+    ...{ xBatch0: x.batch[2], xBatch1: x.batch[1], xBatch2: x.batch[0] },
+    ...{ wBatch0: wBatch[2]!, wBatch1: wBatch[1]!, wBatch2: wBatch[0]! },
+  };
+  const bindings: Record<string, Buffer> = {
+    ...(dense ? { w: weights.dense.buffer } : weights.buffers),
+    x: x.buffer,
+    y: spec.y,
+  };
+  for (const name of ["bias", "residual", "scales"] as const) if (spec[name] !== null) bindings[name] = spec[name];
+  const groups: Workgroups = [Math.ceil(M / tile.rows), Math.ceil(N / tile.tokens), count];
+  to.launch(code, bindings, uniforms, groups);
+}

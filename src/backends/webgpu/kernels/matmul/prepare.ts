@@ -1,0 +1,233 @@
+import type { Value } from "../../../../graph/index.js";
+import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
+import { type Entries, entriesOf } from "../../../wasm/kernels/matmul/weights.js";
+import type { Buffer, Lowering } from "../../kernel.js";
+import type { WeightFill } from "./fill-weights.js";
+import { evenSlots, type Tile, tileText } from "./tile.js";
+
+/** A sparse weight in the order in which a tile kernel reads it, uploaded. */
+export interface PreparedWeights {
+  readonly fill: WeightFill;
+  readonly buffers: { readonly w: Buffer; readonly kept: Buffer; readonly starts?: Buffer };
+  /** One factor a row, with int8. */
+  readonly scales: Buffer | null;
+  /** Steps along K that each tile takes; the forms with `starts` say it themselves. */
+  readonly steps: number;
+  /** Some k of the last steps are none. */
+  readonly padded: boolean;
+}
+
+const BYTES: Readonly<Record<ValueDataType, number>> = { float32: 4, float16: 2, bfloat16: 2, int8: 1 };
+
+const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+
+/** The entries of a weight, decoded once for all that is prepared from it at a time. */
+const known = new WeakMap<SparseTensor, Entries>();
+export function allEntries(weight: SparseTensor): Entries {
+  const entries = known.get(weight) ?? entriesOf(weight, [0, weight.stored.rows]);
+  known.set(weight, entries);
+  return entries;
+}
+
+/** Writes numbers or raw bits of `entries.values` at places counted in elements. */
+export function valueWriter({ dtype }: Entries, target: Uint8Array): (at: number, value: number) => void {
+  const { buffer, byteOffset, byteLength } = target;
+  const length = Math.floor(byteLength / BYTES[dtype]);
+  const view =
+    dtype === "float32"
+      ? new Float32Array(buffer, byteOffset, length)
+      : dtype === "int8"
+        ? new Int8Array(buffer, byteOffset, length)
+        : new Uint16Array(buffer, byteOffset, length);
+  return (at, value) => {
+    view[at] = value;
+  };
+}
+
+export const words = (target: Uint8Array): Uint32Array =>
+  new Uint32Array(target.buffer, target.byteOffset, target.byteLength >> 2);
+
+export const bytesPerValue = (dtype: ValueDataType): number => BYTES[dtype];
+
+export function scalesBuffer(to: Lowering, weight: Value, { scales }: Entries): Buffer | null {
+  if (scales === null) return null;
+  return to.prepared(weight, "matmul/scales", up(4 * scales.length, 16), (target) => {
+    target.set(new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength));
+  });
+}
+
+/** V:n:m whose bands hold whole threads: the k that each band keeps in each step. */
+export function prepareBands(
+  to: Lowering,
+  weight: Value,
+  tensor: SparseTensor,
+  tile: Tile,
+  { band, slots }: { band: number; slots: number },
+): PreparedWeights {
+  const entries = allEntries(tensor);
+  const { rows, cols, start, columns, values, dtype } = entries;
+  const { depth } = tile;
+  const steps = up(Math.ceil(cols / depth), tile.unroll);
+  const tiles = Math.ceil(rows / tile.rows);
+  // Indices for each thread's rows, or, where a band has the whole tile, once.
+  const height = band >= tile.rows ? tile.rows : tile.threadRows;
+  const perBand = evenSlots(slots);
+  const perStep = (tile.rows / height) * perBand;
+  const key = `matmul/bands/${tileText(tile)}/${height}`;
+  const w = to.prepared(weight, `${key}/w`, tiles * steps * slots * tile.rows * BYTES[dtype], (target) => {
+    const write = valueWriter(entries, target);
+    for (let row = 0; row < rows; row++) {
+      const inTile = row % tile.rows;
+      const tileFrom = ((row - inTile) / tile.rows) * steps;
+      let [before, slot] = [-1, 0];
+      for (let i = start[row]!; i < start[row + 1]!; i++) {
+        const step = Math.floor(columns[i]! / depth);
+        slot = step === before ? slot + 1 : 0;
+        before = step;
+        write(((tileFrom + step) * slots + slot) * tile.rows + inTile, values[i]!);
+      }
+    }
+  });
+  const kept = to.prepared(weight, `${key}/kept`, up(tiles * steps * perStep * 2, 4), (target) => {
+    const places = new Uint16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
+    for (let row = 0; row < rows; row += height) {
+      const inTile = row % tile.rows;
+      const tileFrom = ((row - inTile) / tile.rows) * steps;
+      let [before, slot] = [-1, 0];
+      for (let i = start[row]!; i < start[row + 1]!; i++) {
+        const step = Math.floor(columns[i]! / depth);
+        slot = step === before ? slot + 1 : 0;
+        before = step;
+        const at = (tileFrom + step) * perStep + (inTile / height) * perBand + slot;
+        places[at] = ((columns[i]! % depth) * tile.tokens) / 4;
+      }
+    }
+  });
+  const scales = scalesBuffer(to, weight, entries);
+  const padded = cols % (depth * tile.unroll) !== 0;
+  return { fill: { kind: "bands", values: dtype, slots, band: height }, buffers: { w, kept }, scales, steps, padded };
+}
+
+/** The k that each row tile keeps in any of its rows, in runs of `run`. */
+interface TileColumns {
+  /** First run of each tile, and the number of all. */
+  readonly starts: Uint32Array;
+  /** Number of the run: first k / run. */
+  readonly runs: Uint32Array;
+}
+
+function columnsOfTiles({ rows, cols, start, columns }: Entries, height: number, run: number): TileColumns {
+  const tiles = Math.ceil(rows / height);
+  const starts = new Uint32Array(tiles + 1);
+  const runs: number[] = [];
+  const marks = new Uint32Array(Math.ceil(cols / run));
+  for (let tile = 0; tile < tiles; tile++) {
+    const end = start[Math.min(rows, (tile + 1) * height)]!;
+    for (let i = start[tile * height]!; i < end; i++) marks[Math.floor(columns[i]! / run)] = tile + 1;
+    for (let r = 0; r < marks.length; r++) if (marks[r] === tile + 1) runs.push(r);
+    starts[tile + 1] = runs.length;
+  }
+  return { starts, runs: Uint32Array.from(runs) };
+}
+
+/** Share of all (k, row tile) that "columns" multiplies. */
+export function columnsDensity(tensor: SparseTensor, height: number): number {
+  const entries = allEntries(tensor);
+  const { starts, runs } = columnsOfTiles(entries, height, 1);
+  return runs.length / Math.max(1, (starts.length - 1) * entries.cols);
+}
+
+/** Blocks and whole columns: every row tile has a list of its k. */
+export function prepareColumns(
+  to: Lowering,
+  weight: Value,
+  tensor: SparseTensor,
+  tile: Tile,
+  run: 1 | 4,
+): PreparedWeights {
+  const entries = allEntries(tensor);
+  const { rows, cols, start, columns, values, dtype } = entries;
+  const { starts, runs } = columnsOfTiles(entries, tile.rows, run);
+  const tiles = starts.length - 1;
+  const perStep = tile.depth / run;
+  const first = new Uint32Array(tiles + 1);
+  for (let t = 0; t < tiles; t++)
+    first[t + 1] = first[t]! + up(Math.ceil((starts[t + 1]! - starts[t]!) / perStep), tile.unroll);
+  const steps = first[tiles]!;
+  const key = `matmul/columns/${tileText(tile)}/${run}`;
+  const w = to.prepared(weight, `${key}/w`, Math.max(16, steps * tile.depth * tile.rows * BYTES[dtype]), (target) => {
+    const write = valueWriter(entries, target);
+    const placeOf = new Uint32Array(Math.ceil(cols / run));
+    for (let t = 0; t < tiles; t++) {
+      for (let i = starts[t]!; i < starts[t + 1]!; i++) placeOf[runs[i]!] = (i - starts[t]!) * run;
+      for (let row = t * tile.rows; row < Math.min(rows, (t + 1) * tile.rows); row++) {
+        for (let i = start[row]!; i < start[row + 1]!; i++) {
+          const place = placeOf[Math.floor(columns[i]! / run)]! + (columns[i]! % run);
+          write((first[t]! * tile.depth + place) * tile.rows + row - t * tile.rows, values[i]!);
+        }
+      }
+    }
+  });
+  const kept = to.prepared(weight, `${key}/kept`, Math.max(16, steps * perStep * 4), (target) => {
+    const list = words(target).fill(cols);
+    for (let t = 0; t < tiles; t++) {
+      for (let i = starts[t]!; i < starts[t + 1]!; i++) list[first[t]! * perStep + i - starts[t]!] = runs[i]! * run;
+    }
+  });
+  const startsBuffer = to.prepared(weight, `${key}/starts`, up(4 * first.length, 16), (target) => {
+    words(target).set(first);
+  });
+  return {
+    fill: { kind: "columns", values: dtype, run },
+    buffers: { w, kept, starts: startsBuffer },
+    scales: scalesBuffer(to, weight, entries),
+    steps: 0,
+    padded: cols % run !== 0 || runs.length !== steps * perStep,
+  };
+}
+
+/** Any nonzeros: bits and values by row, step by step. */
+export function prepareExpand(to: Lowering, weight: Value, tensor: SparseTensor, tile: Tile): PreparedWeights {
+  const entries = allEntries(tensor);
+  const { rows, cols, start, columns, values, dtype } = entries;
+  const { depth } = tile;
+  const steps = up(Math.ceil(cols / depth), tile.unroll);
+  const tiles = Math.ceil(rows / tile.rows);
+  const bits = (): Uint32Array => {
+    const info = new Uint32Array(2 * tiles * steps * tile.rows);
+    for (let row = 0; row < rows; row++) {
+      const inTile = row % tile.rows;
+      const from = ((row - inTile) / tile.rows) * steps;
+      for (let i = start[row]!; i < start[row + 1]!; i++) {
+        const step = Math.floor(columns[i]! / depth);
+        const at = 2 * ((from + step) * tile.rows + inTile);
+        info[at] = info[at]! | (1 << (columns[i]! % depth));
+      }
+    }
+    // Values follow in the order in which the tiles read them.
+    let place = 0;
+    for (let at = 0; at < info.length; at += 2) {
+      info[at + 1] = place;
+      for (let rest = info[at]!; rest !== 0; rest &= rest - 1) place++;
+    }
+    return info;
+  };
+  const key = `matmul/expand/${tileText(tile)}`;
+  const kept = to.prepared(weight, `${key}/kept`, 8 * tiles * steps * tile.rows, (target) => words(target).set(bits()));
+  const w = to.prepared(weight, `${key}/w`, up(values.length * BYTES[dtype], 4) + 16, (target) => {
+    const write = valueWriter(entries, target);
+    const info = bits();
+    for (let row = 0; row < rows; row++) {
+      const inTile = row % tile.rows;
+      const from = ((row - inTile) / tile.rows) * steps;
+      for (let i = start[row]!; i < start[row + 1]!; i++) {
+        const at = 2 * ((from + Math.floor(columns[i]! / depth)) * tile.rows + inTile);
+        write(info[at + 1]!, values[i]!);
+        info[at + 1] = info[at + 1]! + 1;
+      }
+    }
+  });
+  const scales = scalesBuffer(to, weight, entries);
+  const padded = cols % (depth * tile.unroll) !== 0;
+  return { fill: { kind: "expand", values: dtype }, buffers: { w, kept }, scales, steps, padded };
+}

@@ -1,0 +1,72 @@
+import type { SparseTensor } from "../../../../layouts/index.js";
+import type { DeviceInfo } from "../../kernel.js";
+import { columnsDensity } from "./prepare.js";
+import type { Tile } from "./tile.js";
+
+/** Eight rows of eight tokens a thread: 64 multiply-adds for each 16 floats read from workgroup memory. */
+const LARGE: Tile = { rows: 128, tokens: 64, depth: 16, unroll: 2, threadRows: 8, threadVectors: 2 };
+const MIDDLE: Tile = { ...LARGE, rows: 64 };
+const SMALL: Tile = { ...LARGE, rows: 32, threadVectors: 1 };
+
+/** Workgroups that keep a GPU busy. */
+const BUSY = 64;
+
+/** Subgroups this narrow are the vectors of a CPU. */
+const isCpu = ({ subgroups }: DeviceInfo): boolean => subgroups !== null && subgroups.max <= 8;
+const forDevice = (tile: Tile, device: DeviceInfo): Tile =>
+  isCpu(device) ? { ...tile, unroll: 1, rolled: true } : tile;
+
+/** The largest tile that makes enough workgroups of Y [M, N] in `batch` matrices. */
+export function tileFor(M: number, N: number, batch: number, device: DeviceInfo): Tile {
+  const groups = ({ rows, tokens }: Tile) => Math.ceil(M / rows) * Math.ceil(N / tokens) * batch;
+  const best = [LARGE, MIDDLE].find((tile) => M >= tile.rows && groups(tile) >= BUSY) ?? SMALL;
+  return forDevice(best, device);
+}
+
+/** How a sparse weight is multiplied by many tokens. */
+export type Form =
+  | { readonly kind: "bands"; readonly band: number; readonly slots: number }
+  | { readonly kind: "columns"; readonly run: 1 | 4 }
+  | { readonly kind: "expand" };
+
+export interface TileSchedule {
+  readonly tile: Tile;
+  readonly form: Form;
+}
+
+/** The form and tile that suit a weight's layout. */
+export function sparseSchedule(weight: SparseTensor, N: number, batch: number, device: DeviceInfo): TileSchedule {
+  const { rows, layout } = weight.stored;
+  const tile = tileFor(rows, N, batch, device);
+  const numbers = (layout.match(/\d+/g) ?? []).map(Number);
+  if (layout.startsWith("v:n:m:")) {
+    const [v, n, m] = numbers as [number, number, number];
+    const banded = bandedTile(tile, v, n, m);
+    if (banded !== null) return { tile: banded, form: { kind: "bands", band: v, slots: (banded.depth / m) * n } };
+  }
+  if (/^(bsr|bnm|cols|v:n:m)/.test(layout)) {
+    const [height, width] = layout === "cols" ? [128, 1] : layout.startsWith("v") ? [numbers[0]!, 1] : numbers;
+    const blocks = forDevice(blockTile(height!), device);
+    // Tiles higher than a block keep whatever one of their blocks keeps.
+    if (columnsDensity(weight, blocks.rows) < 0.8)
+      return { tile: blocks, form: { kind: "columns", run: width! % 4 === 0 ? 4 : 1 } };
+  }
+  return { tile, form: { kind: "expand" } };
+}
+
+/** A tile whose threads lie inside bands of v rows and whose steps hold whole groups of m. */
+function bandedTile(tile: Tile, v: number, n: number, m: number): Tile | null {
+  if (v % 4 !== 0 || (tile.rows % v !== 0 && v % tile.rows !== 0)) return null;
+  const depth = Math.max(tile.depth, m);
+  if (depth > 32 || depth % m !== 0 || (depth === 32 && (16 * tile.rows * n) / m > 1024)) return null;
+  const steps = depth === tile.depth ? tile : { ...tile, depth, unroll: 1 };
+  return v % 8 === 0 ? steps : { ...steps, threadRows: 4, threadVectors: 2 * steps.threadVectors };
+}
+
+/** A tile that is no higher than a block, and divides it, where that leaves enough work for a workgroup. */
+function blockTile(height: number): Tile {
+  if (height % 128 === 0) return LARGE;
+  if (height % 64 === 0) return MIDDLE;
+  if (height % 32 === 0) return { ...LARGE, rows: 32, tokens: 128 };
+  return { ...LARGE, rows: 16, tokens: 128, threadVectors: 1 };
+}

@@ -1,0 +1,32 @@
+import { NO_EPILOGUE } from "../../../wasm/kernels/matmul/store.js";
+import type { ShaderCode } from "../../kernel.js";
+import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
+import { parseTile, type Tile, threadsOf, tileShader, tileText } from "./tile.js";
+
+/** The dense kernel with a sparse kernel's tile and loops, to compare it with. */
+export interface Twin {
+  readonly tile: Tile;
+  readonly text: string;
+  readonly code: ShaderCode;
+  /** The same with one step in a trip of its loop. */
+  readonly half: ShaderCode;
+}
+
+/** The twin of the tile kernel with the key `key`, W and x lying as the weight of a MatMul or Linear does and all sides whole. */
+export function denseTwin(key: string, featureMajor: boolean): Twin {
+  const tile = parseTile(key);
+  const order = featureMajor ? "feature-major" : "token-major";
+  const fill = (tile: Tile, length: number, order: MatrixFill["order"]): MatrixFill => ({
+    order,
+    width: order === "feature-major" ? 4 : transposedDepth(tile, length, threadsOf(tile), null),
+    ragged: false,
+  });
+  const codeOf = (tile: Tile): ShaderCode =>
+    tileShader({
+      tile,
+      weights: { kind: "matrix", fill: fill(tile, tile.rows, "feature-major") },
+      x: fill(tile, tile.tokens, order),
+      ...{ yOrder: order, yVector: true, whole: true, epilogue: NO_EPILOGUE, scaled: false, batched: false },
+    });
+  return { tile, text: tileText(tile), code: codeOf(tile), half: codeOf({ ...tile, unroll: 1 }) };
+}
