@@ -82,4 +82,12 @@ describeGpu("normalizations on WebGPU", () => {
       await checkOperator({ op: "BatchNormalization", inputs }, normalizeKernels, "normalize batch", normal);
     }
   });
+
+  it("LRN over odd and even neighbourhoods", async () => {
+    for (const size of [1, 4, 5]) {
+      const attributes = { size, alpha: 0.5, beta: 0.75, bias: 1.5 };
+      const node = { op: "LRN", inputs: [randomTensor([2, 7, 3, 5], size, 2)], attributes };
+      await checkOperator(node, normalizeKernels, "local response normalization", normal);
+    }
+  });
 });

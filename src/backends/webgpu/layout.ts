@@ -1,7 +1,7 @@
 import type { Specialized, Step } from "../../compiler/index.js";
 import type { Value } from "../../graph/index.js";
+import type { DeviceBuffer } from "./device-buffer.js";
 import type { Launch, Lowered } from "./lower.js";
-import type { DeviceBuffer } from "./session.js";
 import { assignSlots } from "./slots.js";
 
 /** A run of launches that the GPU does in one go, and what the host needs of it afterwards; or a step that the host evaluates. */

@@ -1,8 +1,9 @@
 import { denseOf, type PlanStep, type Specialized, type Step } from "../../compiler/index.js";
 import { labelOf, type Value } from "../../graph/index.js";
 import { byteLengthOf, locate, NonzeroError, sizeOf } from "../../tensor/index.js";
+import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import type { Binding, ConcreteType, Kernel, Lowering, ShaderCode, Workgroups } from "./kernel.js";
-import { type DeviceBuffer, type Holding, paddedBytes, type Session } from "./session.js";
+import type { Holding, Session } from "./session.js";
 
 /** A dispatch: buffers in order of the code's bindings, numbers in order of its uniforms. */
 export interface Launch {

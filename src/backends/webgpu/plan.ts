@@ -12,11 +12,12 @@ import {
 import type { Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
 import { NonzeroError, type NumericArray, Tensor } from "../../tensor/index.js";
+import type { DeviceBuffer } from "./device-buffer.js";
 import { isFusible } from "./kernels/index.js";
 import { layOut, type Segment } from "./layout.js";
 import { lowerSteps } from "./lower.js";
 import { type Recording, record } from "./record.js";
-import type { DeviceBuffer, Session } from "./session.js";
+import type { Session } from "./session.js";
 
 /** A part of a run: what the GPU does in one go, or a step on the host. */
 type Part = Recording | { readonly host: Step };

@@ -1,6 +1,7 @@
+import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { MAP_READ, USAGE } from "./gpu.js";
 import { type Launch, uniformBytes } from "./lower.js";
-import { type DeviceBuffer, type Holding, paddedBytes, type Session } from "./session.js";
+import type { Holding, Session } from "./session.js";
 
 /** A dispatch with all that it needs. */
 interface Dispatch {

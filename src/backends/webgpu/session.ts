@@ -1,18 +1,11 @@
 import { type HostSteps, type Plan, type PlanMaker, referencePlans, type Specialized } from "../../compiler/index.js";
 import type { Constant } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { type Gpu, USAGE } from "./gpu.js";
-import type { Buffer, Kernel } from "./kernel.js";
+import type { Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
 import { webgpuPlan } from "./plan.js";
-
-/** A `Buffer` of kernels: its memory is known from the start for constants, and for the rest when the plan is laid out. */
-export interface DeviceBuffer extends Buffer {
-  gpu: GPUBuffer | null;
-}
-
-/** Bytes of the memory behind a buffer of `bytes`: see `Buffer`. */
-export const paddedBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 /** A constant's forms on the device, by key, and how many plans use them. */
 interface Resident {

@@ -6,7 +6,7 @@ import { BLOCK, eachBlock, storeBlock } from "../lines.js";
 import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 
-interface LrnSpec {
+export interface LrnSpec {
   readonly batch: number;
   readonly channels: number;
   readonly plane: number;

@@ -1,7 +1,10 @@
 import type { ValueDataType } from "../../../../layouts/index.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { type Fill, guarded, shares } from "./fill-matrix.js";
-import { evenSlots, type Tile } from "./tile.js";
+import type { Tile } from "./tile.js";
+
+/** Slots of a band with the one that fills up its last word. */
+export const evenSlots = (slots: number): number => slots + (slots & 1);
 
 /** Sparse weights in the forms that prepare.ts makes. */
 export type WeightFill =

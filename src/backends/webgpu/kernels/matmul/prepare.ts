@@ -3,7 +3,8 @@ import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
 import { type Entries, entriesOf } from "../../../wasm/kernels/matmul/weights.js";
 import type { Buffer, Lowering } from "../../kernel.js";
 import type { WeightFill } from "./fill-weights.js";
-import { evenSlots, type Tile, tileText } from "./tile.js";
+import { evenSlots } from "./fill-weights.js";
+import { type Tile, tileText } from "./tile.js";
 
 /** A sparse weight in the order in which a tile kernel reads it, uploaded. */
 export interface PreparedWeights {

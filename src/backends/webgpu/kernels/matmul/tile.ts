@@ -214,9 +214,6 @@ export const vectorType = (width: 1 | 2 | 4) => (width === 1 ? "f32" : (`vec${wi
 const storeType = ({ yVector, yOrder }: TileShader, what: "y" | "bias") =>
   yVector && (what === "y" || yOrder === "token-major") ? "vec4<f32>" : "f32";
 
-/** Slots of a band with the one that fills up its last word. */
-export const evenSlots = (slots: number): number => slots + (slots & 1);
-
 /** Where the k of a band's slot begins in workgroup memory: two to a word. */
 function placeText({ depth, tokens }: Tile, slot: number): Wgsl {
   const word = `kept_${slot >> 1}`;
