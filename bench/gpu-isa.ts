@@ -7,15 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type Captured,
-  capture,
-  denseWeight,
-  PLAIN_GPU,
-  sparseWeight,
-} from "../src/backends/webgpu/kernels/matmul/capture.node.js";
-import { denseTwin } from "../src/backends/webgpu/kernels/matmul/twin.node.js";
 import { bytesOf, type SparseTensor } from "../src/layouts/index.js";
+import { type Captured, capture, denseWeight, PLAIN_GPU, sparseWeight } from "../test/support/capture-webgpu.js";
+import { denseTwin } from "./dense-twin.js";
 
 const TOOL = fileURLToPath(new URL("../../shared/tools/gpu-isa/gpu-isa.mjs", import.meta.url));
 const DOCS = fileURLToPath(new URL("../docs/webgpu-kernels.md", import.meta.url));

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { capture, denseWeight, PLAIN_GPU, sparseWeight } from "../../../../../test/support/capture-webgpu.js";
 import { checkGraph, describeGpu } from "../../../../../test/support/check-webgpu.js";
 import { type AttributeLike, GraphBuilder } from "../../../../graph/index.js";
 import { bytesOf, parseLayout, SparseTensor, toMatrix, type ValueDataType } from "../../../../layouts/index.js";
 import { parsePattern } from "../../../../sparsity/index.js";
 import { Tensor } from "../../../../tensor/index.js";
-import { capture, denseWeight, PLAIN_GPU, sparseWeight } from "./capture.node.js";
 import { matmulKernels } from "./index.js";
 
 /** Numbers in [-1, 1) that depend on the seed alone. */

@@ -1,9 +1,9 @@
-import { type Constant, GraphBuilder } from "../../../../graph/index.js";
-import { parseLayout, SparseTensor, type ValueDataType } from "../../../../layouts/index.js";
-import { parsePattern } from "../../../../sparsity/index.js";
-import { Tensor } from "../../../../tensor/index.js";
-import type { Buffer, ConcreteType, DeviceInfo, Lowering, ShaderCode } from "../../kernel.js";
-import { linear } from "./linear.js";
+import type { Buffer, ConcreteType, DeviceInfo, Lowering, ShaderCode } from "../../src/backends/webgpu/kernel.js";
+import { linear } from "../../src/backends/webgpu/kernels/matmul/linear.js";
+import { type Constant, GraphBuilder } from "../../src/graph/index.js";
+import { parseLayout, SparseTensor, type ValueDataType } from "../../src/layouts/index.js";
+import { parsePattern } from "../../src/sparsity/index.js";
+import { Tensor } from "../../src/tensor/index.js";
 
 /** A GPU with what WebGPU guarantees. */
 export const PLAIN_GPU: DeviceInfo = {

@@ -1,7 +1,7 @@
-import { NO_EPILOGUE } from "../../../wasm/kernels/matmul/store.js";
-import type { ShaderCode } from "../../kernel.js";
-import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
-import { parseTile, type Tile, threadsOf, tileShader, tileText } from "./tile.js";
+import { NO_EPILOGUE } from "../src/backends/wasm/kernels/matmul/store.js";
+import type { ShaderCode } from "../src/backends/webgpu/kernel.js";
+import { type MatrixFill, transposedDepth } from "../src/backends/webgpu/kernels/matmul/fill-matrix.js";
+import { parseTile, type Tile, threadsOf, tileShader, tileText } from "../src/backends/webgpu/kernels/matmul/tile.js";
 
 /** The dense kernel with a sparse kernel's tile and loops, to compare it with. */
 export interface Twin {
