@@ -6,7 +6,9 @@ import { type AttributeLike, GraphBuilder } from "../../../../graph/index.js";
 import { bytesOf, parseLayout, SparseTensor, toMatrix, type ValueDataType } from "../../../../layouts/index.js";
 import { parsePattern } from "../../../../sparsity/index.js";
 import { Tensor } from "../../../../tensor/index.js";
+import { anyKernel, type Kernel } from "../../kernel.js";
 import { matmulKernels } from "./index.js";
+import { linear } from "./linear.js";
 
 /** Numbers in [-1, 1) that depend on the seed alone. */
 function filled(shape: readonly number[], seed: number): Tensor {
@@ -35,6 +37,7 @@ interface Case {
   readonly weight: number | null;
   readonly K: number;
   readonly kernel?: string;
+  readonly kernels?: readonly Kernel[];
   /** How much the activation stretches an error, and what it adds. */
   readonly stretch?: number;
   readonly extra?: number;
@@ -52,6 +55,7 @@ function check({
   weight,
   K,
   kernel = "linear",
+  kernels = matmulKernels,
   stretch = 1,
   extra = 0,
 }: Case) {
@@ -65,7 +69,7 @@ function check({
   });
   builder.output(builder.add(op, inputs, attributes, { domain }));
   const limit = stretch * (K + 4) * 2 ** -24 * Math.max(2, K / 2) + extra;
-  return checkGraph(builder.build(), feeds, matmulKernels, kernel, (y) => limit + Math.abs(y) * 2 ** -20);
+  return checkGraph(builder.build(), feeds, kernels, kernel, (y) => limit + Math.abs(y) * 2 ** -20);
 }
 
 /** Pattern and layout, and what the sides must be multiples of. */
@@ -264,11 +268,36 @@ describeGpu("matmul on WebGPU", () => {
     }
   });
 
+  it("multiplies by the code for GPUs, which CPUs do without", { timeout: 240_000 }, async () => {
+    const unrolled = anyKernel({
+      ...linear,
+      name: "linear for GPUs",
+      lower: (spec, schedule, node, to) =>
+        linear.lower(spec, schedule, node, { ...to, device: { ...to.device, subgroups: null } }),
+    });
+    const layouts = [
+      null,
+      ["8:2:4", "v:n:m:8:2:4"],
+      ["4:1:4", "v:n:m:4:1:4"],
+      ["block:32x32@75%", "bsr:32x32"],
+      ["block:16x16@75%", "bsr:16x16"],
+      ["2:4", "semi-structured"],
+    ] as const;
+    const shared = { kernels: [unrolled], kernel: "linear for GPUs" };
+    for (const [i, sparse] of layouts.entries()) {
+      const [M, K, N] = i % 2 === 0 ? [96, 96, 68] : [160, 64, 35];
+      const dense = filled([M, K], 3);
+      const w = sparse === null ? dense : stored(dense, [0, 1], sparse[0], sparse[1], "float16");
+      await check({ ...shared, op: "MatMul", operands: [w, filled([K, N], 4)], weight: 0, K });
+      await check({ ...shared, op: "Gemm", attributes: { transB: 1 }, operands: [filled([N, K], 4), w], weight: 1, K });
+    }
+  });
+
   it("multiplies by tiles of every size", { timeout: 120_000 }, async () => {
     for (const [M, K, N] of [
-      [512, 96, 1024],
-      [256, 40, 1030],
-      [300, 64, 516],
+      [512, 32, 1024],
+      [256, 24, 1030],
+      [300, 24, 1404],
     ] as const) {
       for (const [pattern, layout] of [
         [null, null],

@@ -1,7 +1,7 @@
 import type { Epilogue, Order } from "../../../wasm/kernels/matmul/store.js";
 import type { ShaderCode } from "../../kernel.js";
 import { input, output, type Piece, type Storage, shader, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
-import { type MatrixFill, matrixFill } from "./fill-matrix.js";
+import { type Fill, type MatrixFill, matrixFill } from "./fill-matrix.js";
 import { type WeightFill, weightFill, weightType } from "./fill-weights.js";
 import { epilogueKey, storeText, storeTile } from "./store.js";
 
@@ -174,33 +174,51 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
         ${weights.kind === "columns" ? COLUMNS_RANGE : wgsl`let steps = ${s.steps!};`}
         ${fillX.before}
         ${fillW.before}
-        var step = 0u;
-        {
-          ${fillX.load}
-          ${fillW.load}
-        }
-        for (var done = 0u; done < steps; done += ${tile.unroll}u) {
-          ${unroll(
-            tile.unroll,
-            (u) => wgsl`
-            workgroupBarrier();
-            ${fillX.store}
-            ${fillW.store}
-            workgroupBarrier();
-            // The next step is on its way while this one is multiplied.
-            step = min(done + ${u + 1}u, steps - 1u);
-            {
-              ${fillX.load}
-              ${fillW.load}
-            }
-            ${slotsText(spec, slots, lanes)}
-          `,
-          )}
-        }
+        ${loopText(tile, { load: [fillX.load, fillW.load], store: [fillX.store, fillW.store] }, slotsText(spec, slots, lanes))}
         ${storeTile(spec, lanes)}
       `;
     },
   });
+}
+
+/** The loop along K. Unless it is rolled, the next step is on its way while one is multiplied. */
+function loopText(
+  { unroll: trip, rolled }: Tile,
+  { load, store }: Pick<Fill, "load" | "store">,
+  multiply: Piece,
+): Piece {
+  if (rolled) {
+    return wgsl`
+      for (var step = 0u; step < steps; step++) {
+        ${load}
+        workgroupBarrier();
+        ${store}
+        workgroupBarrier();
+        ${multiply}
+      }
+    `;
+  }
+  return wgsl`
+    var step = 0u;
+    {
+      ${load}
+    }
+    for (var done = 0u; done < steps; done += ${trip}u) {
+      ${unroll(
+        trip,
+        (u) => wgsl`
+          workgroupBarrier();
+          ${store}
+          workgroupBarrier();
+          step = min(done + ${u + 1}u, steps - 1u);
+          {
+            ${load}
+          }
+          ${multiply}
+        `,
+      )}
+    }
+  `;
 }
 
 const COLUMNS_RANGE = wgsl`
