@@ -8,6 +8,7 @@ import { Func, type I32, i32, type Local, moduleBytes } from "./asm/index.js";
  * | byte | word |
  * | --- | --- |
  * | 0 | state: epoch × 256 + threads at work |
+ * | 4 | not 0 once a thread's kernel trapped: all others trap instead of waiting for its chunk |
  * | 64 | number of steps |
  * | 128 + 64·s | step s: kernel's index in the table, address of its arguments, chunks, next chunk, chunks done, sleepers |
  *
@@ -17,7 +18,8 @@ import { Func, type I32, i32, type Local, moduleBytes } from "./asm/index.js";
 export const PROGRAM_HEADER = 128;
 export const STEP_BYTES = 64;
 export const STEP = { kernel: 0, args: 4, chunks: 8, next: 12, done: 16, sleepers: 20 } as const;
-const STATE = 0;
+export const STATE = 0;
+export const FAILED = 4;
 const COUNT = 64;
 
 const SPINS = 2000;
@@ -69,6 +71,7 @@ function open(): Func {
   forEachStep(f, program, (step) => {
     for (const counter of [STEP.next, STEP.done, STEP.sleepers]) f.storeI32(step, 0, counter);
   });
+  f.storeI32(program, 0, FAILED);
   f.atomicStore(program, i32.shl(epoch, 8), STATE);
   return f;
 }
@@ -90,6 +93,7 @@ function work(f: Func, program: Local<"i32">, mayBlock: I32, thread: I32): void 
     f.set(spins, 0);
     f.while(i32.lt_u(f.tee(done, i32.atomic_load(step, STEP.done)), chunks), () => {
       f.increment(spins, 1);
+      f.if(i32.atomic_load(program, FAILED), () => f.unreachable());
       f.if(i32.and(i32.gt_u(spins, SPINS), mayBlock), () => {
         f.drop(i32.atomic_add(step, 1, STEP.sleepers));
         f.drop(i32.atomic_wait(step, done, NAP, STEP.done));

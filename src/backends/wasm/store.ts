@@ -1,7 +1,7 @@
 import { NonzeroError } from "../../tensor/index.js";
 import { moduleBytes } from "./asm/index.js";
 import { MAX_PAGES } from "./asm/module.js";
-import { type Driver, driverBytes } from "./driver.js";
+import { type Driver, driverBytes, FAILED, STATE } from "./driver.js";
 import { host } from "./host.js";
 import type { DeviceInfo, KernelCode } from "./kernel.js";
 import { threadAt, threadsFail } from "./threads.js";
@@ -127,7 +127,7 @@ export class Store {
     return index;
   }
 
-  /** Runs a program (see driver.ts) to its end. `parallel` false: on this thread alone. */
+  /** Runs a program (see driver.ts) to its end. `parallel` false: on this thread alone. @throws WebAssembly.RuntimeError where a kernel traps. */
   run(program: number, parallel: boolean): void {
     if (!parallel || threadsFail() || this.device.threads === 1 || !this.device.shared) {
       this.#driver.serial(program);
@@ -141,7 +141,15 @@ export class Store {
       this.#known[i] = this.#installs.length;
       thread.call(this.#id, program, this.#epoch);
     }
-    this.#driver.lead(program, this.#epoch, host().mayBlock ? 1 : 0);
+    try {
+      this.#driver.lead(program, this.#epoch, host().mayBlock ? 1 : 0);
+    } catch (trap) {
+      // The other threads leave as soon as they see it; until then the program is theirs as well.
+      const words = new Int32Array(this.memory.buffer, program);
+      Atomics.store(words, FAILED / 4, 1);
+      while (Atomics.compareExchange(words, STATE / 4, this.#epoch << 8, (this.#epoch + 1) << 8) !== this.#epoch << 8);
+      throw trap;
+    }
   }
 
   /** Lets the workers forget this memory, so that it can be collected. */

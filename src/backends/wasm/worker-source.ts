@@ -1,3 +1,5 @@
+import { FAILED, STATE } from "./driver.js";
+
 /** Words of the memory through which a thread is called. */
 export const CONTROL = { state: 0, store: 1, program: 2, epoch: 3, posted: 4, handled: 5 } as const;
 
@@ -16,6 +18,17 @@ const SPINS = 3000;
 export const WORKER_SOURCE = `
 const stores = new Map();
 let control;
+const follow = (id, program, epoch) => {
+  const store = stores.get(id);
+  if (!store) return;
+  try {
+    store.driver.follow(program, epoch);
+  } catch {
+    const words = new Int32Array(store.env.memory.buffer, program);
+    Atomics.store(words, ${FAILED / 4}, 1);
+    Atomics.sub(words, ${STATE / 4}, 1);
+  }
+};
 const linger = () => {
   while (Atomics.load(control, ${CONTROL.handled}) === Atomics.load(control, ${CONTROL.posted})) {
     Atomics.store(control, ${CONTROL.state}, ${THREAD.waiting});
@@ -24,8 +37,8 @@ const linger = () => {
     if (Atomics.compareExchange(control, ${CONTROL.state}, ${THREAD.waiting}, ${THREAD.away}) !== ${THREAD.called}) {
       break;
     }
-    const store = stores.get(Atomics.load(control, ${CONTROL.store}));
-    if (store) store.driver.follow(Atomics.load(control, ${CONTROL.program}), Atomics.load(control, ${CONTROL.epoch}));
+    const id = Atomics.load(control, ${CONTROL.store});
+    follow(id, Atomics.load(control, ${CONTROL.program}), Atomics.load(control, ${CONTROL.epoch}));
   }
   Atomics.store(control, ${CONTROL.state}, ${THREAD.away});
 };
@@ -52,7 +65,7 @@ const handle = (message) => {
       break;
     }
     case "run":
-      stores.get(message.id).driver.follow(message.program, message.epoch);
+      follow(message.id, message.program, message.epoch);
       break;
     case "drop":
       stores.delete(message.id);

@@ -143,6 +143,11 @@ export class Func {
     }
   }
 
+  /** Traps. */
+  unreachable(): void {
+    this.#push(0x00);
+  }
+
   return(value?: AnyExpr): void {
     if (value) this.#emit(value);
     this.#push(0x0f);
