@@ -29,6 +29,17 @@ const upward = LAYERS.flatMap((layer, level) => {
 module.exports = {
   forbidden: [
     ...upward,
+    ...[
+      ["wasm", "webgpu"],
+      ["webgpu", "wasm"],
+      ["specs", "(wasm|webgpu)"],
+    ].map(([device, other]) => ({
+      name: `${device}-knows-no-other-device`,
+      comment: "what devices share is in src/backends/specs",
+      severity: "error",
+      from: { path: `^src/backends/${device}/` },
+      to: { path: `^src/backends/${other}/` },
+    })),
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
     {
       name: "core-is-for-browsers",

@@ -1,4 +1,4 @@
-import { NO_EPILOGUE } from "../src/backends/wasm/kernels/matmul/store.js";
+import { NO_EPILOGUE } from "../src/backends/specs/matmul/epilogue.js";
 import type { ShaderCode } from "../src/backends/webgpu/kernel.js";
 import { type MatrixFill, transposedDepth } from "../src/backends/webgpu/kernels/matmul/fill-matrix.js";
 import { parseTile, type Tile, threadsOf, tileShader, tileText } from "../src/backends/webgpu/kernels/matmul/tile.js";

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import * as ort from "onnxruntime-web";
+import { NO_EPILOGUE, type Order } from "../src/backends/specs/matmul/epilogue.js";
 import { detectDevice } from "../src/backends/wasm/device.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "../src/backends/wasm/driver.js";
 import { installNodeHost } from "../src/backends/wasm/host.node.js";
@@ -12,7 +13,6 @@ import {
   scheduleFor,
 } from "../src/backends/wasm/kernels/matmul/panel.js";
 import { pack } from "../src/backends/wasm/kernels/matmul/panels.js";
-import { NO_EPILOGUE, type Order } from "../src/backends/wasm/kernels/matmul/store.js";
 import { Store } from "../src/backends/wasm/store.js";
 import { ModelProtoSchema } from "../src/formats/onnx/onnx_pb.js";
 import { type Constant, Value } from "../src/graph/index.js";

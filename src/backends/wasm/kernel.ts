@@ -1,6 +1,8 @@
-import type { Constant, Node, Value } from "../../graph/index.js";
-import type { DataType } from "../../tensor/index.js";
+import type { Node, Value } from "../../graph/index.js";
+import type { Cost, NodeContext } from "../specs/node.js";
 import { Func, i32, type Local } from "./asm/index.js";
+
+export type { ConcreteType, Cost } from "../specs/node.js";
 
 /** What the host can do. */
 export interface DeviceInfo {
@@ -10,12 +12,6 @@ export interface DeviceInfo {
   readonly shared: boolean;
   /** Threads that run a launch's chunks, the calling one included. */
   readonly threads: number;
-}
-
-/** A type with every dimension known. */
-export interface ConcreteType {
-  readonly dtype: DataType;
-  readonly shape: readonly number[];
 }
 
 /** A region of the device's memory: at a fixed address (constants), or placed by the planner (activations, scratch). */
@@ -38,18 +34,9 @@ export interface KernelCode {
   build(device: DeviceInfo): Func;
 }
 
-/** What multiplying and moving the kernel must do: the roofline's two numbers. */
-export interface Cost {
-  readonly multiplyAdds: number;
-  readonly bytes: number;
-}
-
-/** What a kernel may ask about the node at hand. Shapes are concrete. */
-export interface MatchContext {
+/** What a kernel may ask about the node at hand. */
+export interface MatchContext extends NodeContext {
   readonly device: DeviceInfo;
-  type(value: Value): ConcreteType;
-  /** The value's constant, when it is one. Sparse constants stay sparse. */
-  constant(value: Value): Constant | undefined;
 }
 
 /** Where a kernel puts its launches. They run in order; each ends on all threads before the next begins. */

@@ -12,9 +12,9 @@ import {
 import { labelOf, type Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
 import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
+import { isFusible } from "../specs/elementwise/program.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
 import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
-import { isFusible } from "./kernels/index.js";
 import type { Arenas, Holding, Session } from "./session.js";
 import type { Store } from "./store.js";
 

@@ -1,5 +1,7 @@
-import type { Constant, Node, Value } from "../../graph/index.js";
-import type { DataType } from "../../tensor/index.js";
+import type { Node, Value } from "../../graph/index.js";
+import type { Cost, NodeContext } from "../specs/node.js";
+
+export type { ConcreteType, Cost } from "../specs/node.js";
 
 /** What the adapter can do, as far as kernels care. */
 export interface DeviceInfo {
@@ -20,12 +22,6 @@ export interface DeviceLimits {
   readonly maxComputeWorkgroupStorageSize: number;
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
-}
-
-/** A type with every dimension known. */
-export interface ConcreteType {
-  readonly dtype: DataType;
-  readonly shape: readonly number[];
 }
 
 /**
@@ -58,18 +54,9 @@ export interface ShaderCode<B extends string = string, U extends string = string
   build(device: DeviceInfo): string;
 }
 
-/** What multiplying and moving the kernel must do: the roofline's two numbers. */
-export interface Cost {
-  readonly multiplyAdds: number;
-  readonly bytes: number;
-}
-
-/** What a kernel may ask about the node at hand. Shapes are concrete. */
-export interface MatchContext {
+/** What a kernel may ask about the node at hand. */
+export interface MatchContext extends NodeContext {
   readonly device: DeviceInfo;
-  type(value: Value): ConcreteType;
-  /** The value's constant, when it is one. Sparse constants stay sparse. */
-  constant(value: Value): Constant | undefined;
 }
 
 /** Where a kernel puts its launches. They run in order; each sees all that those before it wrote. */

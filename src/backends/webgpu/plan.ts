@@ -12,8 +12,8 @@ import {
 import type { Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
 import { NonzeroError, type NumericArray, Tensor } from "../../tensor/index.js";
+import { isFusible } from "../specs/elementwise/program.js";
 import type { DeviceBuffer } from "./device-buffer.js";
-import { isFusible } from "./kernels/index.js";
 import { layOut, type Segment } from "./layout.js";
 import { lowerSteps } from "./lower.js";
 import { type Recording, record } from "./record.js";

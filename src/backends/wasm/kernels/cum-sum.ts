@@ -1,35 +1,13 @@
-import { normalizeAxis, sizeOf } from "../../../tensor/index.js";
+import { type CumSumSpec, cumSumCost, cumSumSpec } from "../../specs/cum-sum.js";
 import { f32, f64, i32, i64, type Local } from "../asm/index.js";
 import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../kernel.js";
 import { eachRow } from "./lines.js";
-import { attributesOfNode, constantInts } from "./move/kernels.js";
 import { perChunk } from "./rows.js";
-
-const TYPES = ["float32", "int32", "int64"] as const;
-type SumType = (typeof TYPES)[number];
-
-export interface CumSumSpec {
-  readonly dtype: SumType;
-  readonly exclusive: boolean;
-  readonly reverse: boolean;
-  readonly outer: number;
-  readonly dim: number;
-  readonly inner: number;
-}
 
 /** ONNX CumSum along any axis; floats are summed in double. */
 const cumSum: Kernel<CumSumSpec, null> = {
   name: "cumulative sum",
-  match(node, at) {
-    if (node.op !== "CumSum" || node.domain !== "") return null;
-    const { dtype, shape } = at.type(node.inputs[0]!);
-    const [given] = constantInts(node, 1, at) ?? [];
-    if (!(TYPES as readonly string[]).includes(dtype) || given === undefined || shape.includes(0)) return null;
-    const axis = normalizeAxis(given, shape.length);
-    const a = attributesOfNode<{ exclusive: boolean; reverse: boolean }>(node);
-    const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
-    return { dtype: dtype as SumType, exclusive: a.exclusive, reverse: a.reverse, outer, dim: shape[axis]!, inner };
-  },
+  match: cumSumSpec,
   schedules: () => [null],
   lower({ dtype, exclusive, reverse, outer, dim, inner }, _, node, to) {
     const lines = outer * inner;
@@ -37,11 +15,11 @@ const cumSum: Kernel<CumSumSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), to.buffer(node.inputs[0]!), lines, each, dim, inner];
     to.launch(cumSumCode(dtype, exclusive, reverse), args, Math.ceil(lines / each));
   },
-  cost: ({ outer, dim, inner }) => ({ multiplyAdds: outer * dim * inner, bytes: 8 * outer * dim * inner }),
+  cost: cumSumCost,
 };
 
 /** Arguments: y, x, lines, lines per chunk, dim, inner. */
-const cumSumCode = (dtype: SumType, exclusive: boolean, reverse: boolean): KernelCode => ({
+const cumSumCode = (dtype: CumSumSpec["dtype"], exclusive: boolean, reverse: boolean): KernelCode => ({
   key: `cum-sum/${dtype}/${exclusive ? "exclusive" : "inclusive"}/${reverse ? "reverse" : "forward"}`,
   build: () =>
     kernelFunction(6, (f, { chunk }, [y, x, lines, each, dim, inner]) => {

@@ -15,5 +15,3 @@ export const allKernels: readonly Kernel[] = [
   ...attentionKernels,
   ...smallKernels,
 ];
-
-export { isFusible } from "./small.js";

@@ -1,71 +1,9 @@
-import type { Node, Value } from "../../../graph/index.js";
+import { type RotarySpec, rotaryCost, rotarySpec } from "../../specs/rotary-embedding.js";
 import { type Func, f32, f32x4, i32, i64, type Local, v128 } from "../asm/index.js";
-import {
-  type Argument,
-  anyKernel,
-  type Kernel,
-  type KernelCode,
-  kernelFunction,
-  type MatchContext,
-} from "../kernel.js";
+import { type Argument, anyKernel, type Kernel, type KernelCode, kernelFunction } from "../kernel.js";
 import { eachRow } from "./lines.js";
-import { attributesOfNode } from "./move/kernels.js";
 import { copyBytes } from "./move/run.js";
 import { perChunk } from "./rows.js";
-
-/** How a row of the caches is found: its number counts on over the batch, from one start, or is looked up. */
-type Positions = "counted" | "started" | "given";
-
-export interface RotarySpec {
-  readonly positions: Positions;
-  readonly interleaved: boolean;
-  readonly batch: number;
-  readonly rows: number;
-  readonly heads: number;
-  readonly headSize: number;
-  /** Elements of a head that are rotated. */
-  readonly size: number;
-  /** Rows of the caches. */
-  readonly cached: number;
-  /** The input is [batch, rows, heads · size] rather than [batch, heads, rows, size]. */
-  readonly flat: boolean;
-  readonly inputs: { readonly x: Value; readonly ids: Value | null; readonly cos: Value; readonly sin: Value };
-}
-
-interface RotaryAttributes {
-  readonly interleaved: boolean;
-  readonly heads: number;
-  readonly size: number;
-}
-
-function match(node: Node, at: MatchContext): RotarySpec | null {
-  if (node.op !== "RotaryEmbedding" || node.domain === "ai.nonzero") return null;
-  const contrib = node.domain === "com.microsoft";
-  const [x, cos, sin, ids] = (contrib ? [0, 2, 3, 1] : [0, 1, 2, 3]).map((i) => node.inputs[i] ?? null);
-  if (!x || !cos || !sin) return null;
-  if ([x, cos, sin].some((value) => at.type(value).dtype !== "float32")) return null;
-  if (ids && at.type(ids).dtype !== "int64") return null;
-  const a = attributesOfNode<RotaryAttributes>(node);
-  const { shape } = at.type(x);
-  const cache = at.type(cos).shape;
-  const half = cache.at(-1)!;
-  const flat = shape.length === 3;
-  if ((!flat && shape.length !== 4) || at.type(sin).shape.join() !== cache.join() || half === 0) return null;
-  const heads = flat ? a.heads || shape[2]! / (2 * half) : shape[1]!;
-  const headSize = flat ? shape[2]! / heads : shape[3]!;
-  const size = a.size || headSize;
-  if (!Number.isInteger(headSize) || size !== 2 * half || size > headSize) return null;
-  const [batch, rows] = [shape[0]!, shape[flat ? 1 : 2]!];
-  const cached = cache.slice(0, -1).reduce((product, dim) => product * dim, 1);
-  const positions = ids === null || ids === undefined ? "counted" : at.type(ids).shape.length < 2 ? "started" : "given";
-  const count = ids ? at.type(ids).shape.reduce((product, dim) => product * dim, 1) : 0;
-  if (
-    positions === "counted" ? cached < batch * rows : cached === 0 || count < (positions === "given" ? batch * rows : 1)
-  )
-    return null;
-  const inputs = { x, ids: ids ?? null, cos, sin };
-  return { positions, interleaved: a.interleaved, batch, rows, heads, headSize, size, cached, flat, inputs };
-}
 
 /**
  * RotaryEmbedding of ONNX and com.microsoft, float32. A position outside the caches, which the operators leave undefined,
@@ -73,7 +11,7 @@ function match(node: Node, at: MatchContext): RotarySpec | null {
  */
 const rotaryEmbedding: Kernel<RotarySpec, null> = {
   name: "rotary embedding",
-  match,
+  match: rotarySpec,
   schedules: () => [null],
   lower({ positions, interleaved, batch, rows, heads, headSize, size, cached, flat, inputs }, _, node, to) {
     const total = batch * rows * heads;
@@ -85,14 +23,11 @@ const rotaryEmbedding: Kernel<RotarySpec, null> = {
     const args = [to.buffer(node.outputs[0]!), x, cos, sin, ids, total, each, middle, last, headSize, size, cached];
     to.launch(rotaryCode(positions, interleaved, flat), args, Math.ceil(total / each));
   },
-  cost: ({ batch, rows, heads, headSize }) => {
-    const elements = batch * rows * heads * headSize;
-    return { multiplyAdds: 2 * elements, bytes: 8 * elements };
-  },
+  cost: rotaryCost,
 };
 
 /** Arguments: y, x, cos, sin, position ids, head vectors, vectors per chunk, the two inner axes over them, head size, rotated size, cache rows. */
-const rotaryCode = (positions: Positions, interleaved: boolean, flat: boolean): KernelCode => ({
+const rotaryCode = (positions: RotarySpec["positions"], interleaved: boolean, flat: boolean): KernelCode => ({
   key: `rotary/${positions}/${interleaved ? "interleaved" : "halves"}/${flat ? "flat" : "heads"}`,
   build: () =>
     kernelFunction(12, (f, { chunk }, [y, x, cos, sin, ids, total, each, middle, last, headSize, size, cached]) => {

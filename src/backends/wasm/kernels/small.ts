@@ -17,5 +17,3 @@ export const smallKernels: readonly Kernel[] = [
   rotaryEmbeddingKernel,
   cumSumKernel,
 ];
-
-export { isFusible } from "./elementwise/program.js";

@@ -1,7 +1,6 @@
-import { type CumSumSpec, cumSumKernel as wasm } from "../../wasm/kernels/cum-sum.js";
+import { type CumSumSpec, cumSumCost, cumSumSpec } from "../../specs/cum-sum.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../kernel.js";
 import { type ElementType, input, linear, output, shader, wgsl } from "../wgsl/index.js";
-import { specOf } from "./same-spec.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = { lines: "u32", dim: "u32", inner: "u32" } as const;
@@ -10,14 +9,14 @@ const TYPES: Readonly<Record<CumSumSpec["dtype"], ElementType>> = { float32: "f3
 /** ONNX CumSum along any axis. */
 const cumSum: Kernel<CumSumSpec, null> = {
   name: "cumulative sum",
-  match: (node, at) => specOf<CumSumSpec>(wasm, node, at),
+  match: cumSumSpec,
   schedules: () => [null],
   lower({ dtype, exclusive, reverse, outer, dim, inner }, _, node, to) {
     const lines = outer * inner;
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     to.launch(cumSumCode(dtype, exclusive, reverse), bindings, { lines, dim, inner }, linear(lines, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: cumSumCost,
 };
 
 const ADD: Readonly<Record<CumSumSpec["dtype"], string>> = {

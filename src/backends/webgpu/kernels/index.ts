@@ -23,5 +23,3 @@ export const allKernels: readonly Kernel[] = [
   rotaryEmbeddingKernel,
   cumSumKernel,
 ];
-
-export { isFusible } from "../../wasm/kernels/elementwise/program.js";

@@ -1,7 +1,6 @@
-import { type RotarySpec, rotaryEmbeddingKernel as wasm } from "../../wasm/kernels/rotary-embedding.js";
+import { type RotarySpec, rotaryCost, rotarySpec } from "../../specs/rotary-embedding.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../kernel.js";
 import { input, linear, output, type Storage, shader, wgsl } from "../wgsl/index.js";
-import { specOf } from "./same-spec.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = {
@@ -16,7 +15,7 @@ const UNIFORMS = {
 /** RotaryEmbedding of ONNX and com.microsoft, float32: an invocation for each element. Positions outside the caches read their first row. */
 const rotaryEmbedding: Kernel<RotarySpec, null> = {
   name: "rotary embedding",
-  match: (node, at) => specOf<RotarySpec>(wasm, node, at),
+  match: rotarySpec,
   schedules: () => [null],
   lower({ positions, interleaved, batch, rows, heads, headSize, size, cached, flat, inputs }, _, node, to) {
     const count = batch * rows * heads * headSize;
@@ -33,7 +32,7 @@ const rotaryEmbedding: Kernel<RotarySpec, null> = {
     const uniforms: Record<string, number> = { count, middle, last, head_size: headSize, size, cached };
     to.launch(rotaryCode(positions, interleaved, flat), bindings, uniforms, linear(count, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: rotaryCost,
 };
 
 const POSITIONS: Readonly<Record<RotarySpec["positions"], string>> = {

@@ -1,4 +1,4 @@
-import type { Walk } from "../../wasm/kernels/rows.js";
+import type { Walk } from "../../specs/walk.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../wgsl/index.js";
 
 /** Walks over several tensors at once: an index of the grid of elements to a place in each of them. */

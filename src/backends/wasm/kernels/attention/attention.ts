@@ -1,12 +1,12 @@
 import type { Node } from "../../../../graph/index.js";
 import { type HeadStrides, headsFirst } from "../../../../ops/nn/attend.js";
+import { type AttentionSpec, attentionCost, attentionSpec } from "../../../specs/attention.js";
 import { type Argument, type Buffer, floatArgument, type Kernel, type Lowering } from "../../kernel.js";
 import { attendBlocks, BLOCK_ROWS, blockScratchBytes } from "./block.js";
 import { copyHeads } from "./cache.js";
 import type { Masking } from "./items.js";
 import { addBias, paddingMask } from "./multi-head.js";
 import { attendRows, rowScratchBytes } from "./row.js";
-import { type AttentionSpec, attentionSpec } from "./spec.js";
 
 export interface AttentionSchedule {
   /** With fewer queries than this, one at a time; else in blocks. */
@@ -73,10 +73,7 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
     ];
     to.launch((inBlocks ? attendBlocks : attendRows)(masking), args, chunks);
   },
-  cost: ({ batch, heads, kvHeads, queries, keys, past, headSize, valueSize }) => ({
-    multiplyAdds: batch * heads * queries * (keys + past) * (headSize + valueSize),
-    bytes: 4 * batch * (heads * queries * (headSize + valueSize) + kvHeads * (keys + past) * (headSize + valueSize)),
-  }),
+  cost: attentionCost,
 };
 
 /** Query (0), keys (1) or values (2) as given, or with their part of the bias; keys and values of four axes get none. */

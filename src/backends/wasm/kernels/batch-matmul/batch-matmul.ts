@@ -1,8 +1,8 @@
+import { type BatchMatMulSpec, batchMatMulCost, batchMatMulSpec } from "../../../specs/matmul/batch.js";
 import type { Buffer, Kernel } from "../../kernel.js";
 import { operandArguments } from "./launch.js";
 import { multiplyDirect, multiplyDots, multiplyNarrow, multiplyPacked, TILE_ROWS } from "./multiply.js";
 import { PANEL, packPanels } from "./pack.js";
-import { type BatchMatMulSpec, batchMatMulSpec } from "./spec.js";
 
 /** The most rows of y that one launch's chunk computes, and the most columns where all rows are in one tile. */
 export interface BatchMatMulSchedule {
@@ -51,8 +51,5 @@ export const batchMatMul: Kernel<BatchMatMulSpec, BatchMatMulSchedule> = {
       launch(multiplyPacked(transA), packed, m, schedule.rows, 4 * PANEL * panels * k);
     }
   },
-  cost: ({ m, n, k, count, bCount }) => ({
-    multiplyAdds: count * m * n * k,
-    bytes: 4 * (count * m * (k + n) + bCount * k * n),
-  }),
+  cost: batchMatMulCost,
 };

@@ -1,6 +1,6 @@
+import { type BatchMatMulSpec, MAX_BATCH_AXES } from "../../../specs/matmul/batch.js";
 import { type Func, f32, f32x4, i32, type Local } from "../../asm/index.js";
 import { type Argument, type Buffer, floatArgument } from "../../kernel.js";
-import { type BatchMatMulSpec, MAX_BATCH_AXES } from "./spec.js";
 
 /** The arguments that all multiplications share, in this order, then three for each batch axis. */
 export interface Operands {

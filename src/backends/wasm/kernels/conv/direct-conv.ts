@@ -1,11 +1,10 @@
+import { type ConvSpec, convCost, convSpec, pixelsOf } from "../../../specs/conv/conv.js";
+import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import { type Func, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type DeviceInfo, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { activate, madd } from "../../math.js";
 import { fences, loadsPerFence } from "../matmul/fences.js";
-import { type Epilogue, epilogueKey } from "../matmul/store.js";
 import { frameOf } from "./frame.js";
-import { panelConv } from "./panel-conv.js";
-import { type ConvSpec, convSpec, pixelsOf } from "./spec.js";
 import { storeSome } from "./store-some.js";
 
 /** With more outputs in a group than this, a product of matrices is faster. */
@@ -55,7 +54,7 @@ export const directConv: Kernel<ConvSpec, null> = {
       to.launch(code, args, outputs);
     }
   },
-  cost: panelConv.cost,
+  cost: convCost,
 };
 
 type I = Local<"i32">;

@@ -1,6 +1,6 @@
+import type { WindowsSpec } from "../../../specs/conv/conv.js";
 import { type Func, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
-import type { ConvSpec } from "./spec.js";
 
 /**
  * An image [channels, height, width] as the taps of a window want it: padded, and with columns s, s + stride, … of each row next to
@@ -16,9 +16,6 @@ export interface Frame {
   readonly copied: boolean;
 }
 
-/** A window's slide over [height, width] of each channel; see `Window` of the operators. */
-export type FrameSpec = Pick<ConvSpec, "channels" | "input" | "output" | "kernel" | "strides" | "dilations" | "pads">;
-
 interface Geometry {
   readonly rows: number;
   /** Columns of a phase. */
@@ -27,7 +24,7 @@ interface Geometry {
 }
 
 /** Reads of a whole vector of outputs stay inside, also where a row has fewer. */
-function geometryOf({ output, strides, kernel, dilations }: FrameSpec): Geometry {
+function geometryOf({ output, strides, kernel, dilations }: WindowsSpec): Geometry {
   const span = (axis: 0 | 1): number => (kernel[axis] - 1) * dilations[axis] + 1;
   const wide = (Math.max(output[1], 4) - 1) * strides[1] + span(1);
   return {
@@ -41,7 +38,7 @@ function geometryOf({ output, strides, kernel, dilations }: FrameSpec): Geometry
  * The frame of image number `index` of x: x itself where it is one already, else scratch memory that the launch added here fills;
  * `padding` is the bits of the number outside the image.
  */
-export function frameOf(spec: FrameSpec, x: Buffer, index: number, to: Lowering, padding = 0): Frame {
+export function frameOf(spec: WindowsSpec, x: Buffer, index: number, to: Lowering, padding = 0): Frame {
   const { channels, input, strides, pads } = spec;
   const [height, width] = input;
   const { rows, columns, phases } = geometryOf(spec);

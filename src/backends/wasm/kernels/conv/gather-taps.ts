@@ -1,6 +1,6 @@
+import type { TransposedConvSpec } from "../../../specs/conv/transposed.js";
 import { type Func, f32, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
-import type { TransposedConvSpec } from "./transposed-conv.js";
 
 /** y [outputs, output pixels] = bias + the parts Z [outputs, kernel positions, input pixels], each added where its tap puts it. */
 export function gatherTaps(spec: TransposedConvSpec, parts: Argument, bias: Argument, y: Argument, to: Lowering): void {

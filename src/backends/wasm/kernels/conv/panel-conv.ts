@@ -1,9 +1,9 @@
 import type { Node } from "../../../../graph/index.js";
+import { type ConvSpec, convCost, convSpec, pixelsOf } from "../../../specs/conv/conv.js";
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { lowerPanelMultiply, panelsFor } from "../matmul/panel.js";
 import { pack } from "../matmul/panels.js";
 import { type Frame, frameOf } from "./frame.js";
-import { type ConvSpec, convSpec, pixelsOf } from "./spec.js";
 import { unfold } from "./unfold.js";
 
 export interface PanelConvSchedule {
@@ -29,14 +29,7 @@ export const panelConv: Kernel<ConvSpec, PanelConvSchedule> = {
       for (let g = 0; g < spec.group; g++) lowerGroup(spec, schedule, node, n, g, frame, to);
     }
   },
-  cost: (spec) => {
-    const { batch, channels, outputs, group, kernel, input } = spec;
-    const inner = (channels / group) * kernel[0] * kernel[1];
-    return {
-      multiplyAdds: batch * outputs * pixelsOf(spec) * inner,
-      bytes: 4 * (batch * (channels * input[0] * input[1] + outputs * pixelsOf(spec)) + outputs * inner),
-    };
-  },
+  cost: convCost,
 };
 
 const isPointwise = ({ kernel, strides }: ConvSpec, frame: Frame): boolean =>

@@ -1,8 +1,8 @@
+import type { ConvSpec } from "../../../specs/conv/conv.js";
 import { type Func, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { forWidths, type Panels, packedBytes, widthsOf } from "../matmul/panels.js";
 import type { Frame } from "./frame.js";
-import type { ConvSpec } from "./spec.js";
 
 /** Rows of X that a chunk fills, about. */
 const ROWS = 256;

@@ -1,9 +1,10 @@
+import { bytesOf } from "../../../specs/elementwise/lanes.js";
+import { type Program, programText } from "../../../specs/elementwise/program.js";
 import { type Func, i32, type Local, type V128 } from "../../asm/index.js";
 import { type DeviceInfo, type KernelCode, kernelFunction } from "../../kernel.js";
 import { forRows } from "../rows.js";
-import { bytesOf, loadLanes, partsOf, splatLanes, storeLanes, storeSome } from "./lanes.js";
+import { loadLanes, partsOf, splatLanes, storeLanes, storeSome } from "./lanes.js";
 import { emitStep, isLight } from "./operations.js";
-import { type Program, programText } from "./program.js";
 
 /** How an input varies along the innermost axis: element by element, or not at all. */
 export type Access = "vector" | "scalar";

@@ -10,8 +10,8 @@ import {
 } from "../../../../../test/support/check-kernel.js";
 import { GraphBuilder } from "../../../../graph/index.js";
 import { type DataType, Tensor } from "../../../../tensor/index.js";
+import { isFusible } from "../../../specs/elementwise/program.js";
 import { elementwiseKernel } from "./index.js";
-import { isFusible } from "./program.js";
 
 const kernels = [elementwiseKernel];
 

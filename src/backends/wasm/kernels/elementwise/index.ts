@@ -1,37 +1,17 @@
-import type { Graph, Node, Value } from "../../../../graph/index.js";
-import type { ElementwiseAttributes } from "../../../../ops/fused/elementwise.js";
-import { attributesFor, operatorKey, operators } from "../../../../ops/index.js";
-import { broadcastShapes, broadcastStrides, sizeOf, stridesOf, Tensor } from "../../../../tensor/index.js";
-import { type Argument, anyKernel, type Kernel, type MatchContext } from "../../kernel.js";
-import { collapse, perChunk, rowArguments } from "../rows.js";
+import type { Value } from "../../../../graph/index.js";
+import { broadcastStrides, stridesOf } from "../../../../tensor/index.js";
+import { bytesOf, type LaneType } from "../../../specs/elementwise/lanes.js";
+import type { Program } from "../../../specs/elementwise/program.js";
+import { type ElementwiseSpec, elementwiseCost, elementwiseSpec } from "../../../specs/elementwise/spec.js";
+import { collapse } from "../../../specs/walk.js";
+import { type Argument, anyKernel, type Kernel } from "../../kernel.js";
+import { perChunk, rowArguments } from "../rows.js";
 import { type Access, flatCode, rowCode } from "./code.js";
-import { bytesOf, isLaneType, type LaneType } from "./lanes.js";
-import { type Program, programOf } from "./program.js";
-import { RULES } from "./rules.js";
-
-const FUSED = "ai.nonzero::Elementwise";
-
-export interface ElementwiseSpec {
-  readonly program: Program;
-  /** The shape of the outputs. */
-  readonly shape: readonly number[];
-  /** The values that the program reads, and their shapes. */
-  readonly inputs: readonly { readonly value: Value; readonly shape: readonly number[] }[];
-}
 
 /** A chain of elementwise operators, or one alone, as one loop: each input is read once, each output written once. */
 const elementwise: Kernel<ElementwiseSpec, null> = {
   name: "elementwise",
-  match(node, at) {
-    if (operatorKey(node) !== FUSED && !RULES.has(operatorKey(node))) return null;
-    const found = programOfNode(node, at);
-    if (found === null) return null;
-    const shape = at.type(node.outputs[0]!).shape;
-    const same = node.outputs.every((output) => output === null || at.type(output).shape.join() === shape.join());
-    const inputs = found.values.map((value) => ({ value, shape: at.type(value).shape }));
-    const whole = broadcastShapes(...inputs.map((input) => input.shape), shape).join() === shape.join();
-    return same && whole && !node.outputs.includes(null) ? { program: found.program, shape, inputs } : null;
-  },
+  match: elementwiseSpec,
   schedules: () => [null],
   lower({ program, shape, inputs }, _, node, to) {
     const strides = inputs.map((input) => broadcastStrides(input.shape, shape));
@@ -55,45 +35,10 @@ const elementwise: Kernel<ElementwiseSpec, null> = {
       return to.type(value).dtype as LaneType;
     }
   },
-  cost({ program, shape, inputs }) {
-    const size = sizeOf(shape);
-    const read = inputs.reduce((sum, input, i) => sum + sizeOf(input.shape) * bytesOf(program.inputs[i]!), 0);
-    return { multiplyAdds: size * program.steps.length, bytes: read + 4 * size * program.outputs.length };
-  },
+  cost: elementwiseCost,
 };
 
 /** Long programs compute more on each byte: their chunks are smaller. */
 const weight = (program: Program): number => Math.max(1, program.steps.length / 4);
-
-/** What a node computes: its fused body, or itself. */
-function bodyOf(node: Node): Pick<Graph, "inputs" | "nodes" | "outputs" | "constants"> {
-  if (operatorKey(node) === FUSED) return (attributesFor(node, operators.get(FUSED)!) as ElementwiseAttributes).body;
-  const inputs = [...new Set(node.inputs)].filter((value) => value !== null);
-  return { inputs, nodes: [node], outputs: node.outputs.filter((value) => value !== null), constants: new Map() };
-}
-
-/** The node's program, and the values that it reads. Constant exponents become part of the code, which is better for them. */
-function programOfNode(node: Node, at: MatchContext): { program: Program; values: Value[] } | null {
-  const body = bodyOf(node);
-  const outer = operatorKey(node) === FUSED ? (node.inputs as readonly Value[]) : body.inputs;
-  const exponents = new Set(body.nodes.filter(({ op }) => op === "Pow").map(({ inputs }) => inputs[1]));
-  const scalars = new Map<Value, unknown>(body.constants);
-  const inputs: { value: Value; dtype: LaneType }[] = [];
-  const values: Value[] = [];
-  for (const [i, value] of outer.entries()) {
-    const inner = body.inputs[i]!;
-    const constant = at.constant(value);
-    if (exponents.has(inner) && constant instanceof Tensor && constant.size === 1) {
-      scalars.set(inner, constant);
-      continue;
-    }
-    const { dtype } = at.type(value);
-    if (!isLaneType(dtype)) return null;
-    inputs.push({ value: inner, dtype });
-    values.push(value);
-  }
-  const program = programOf(body.nodes, inputs, scalars, body.outputs);
-  return program === null ? null : { program, values };
-}
 
 export const elementwiseKernel: Kernel = anyKernel(elementwise);

@@ -1,3 +1,4 @@
+import type { LaneType } from "../../../specs/elementwise/lanes.js";
 import {
   type Func,
   f32,
@@ -18,12 +19,7 @@ import {
  */
 export type Lanes = readonly V128[];
 
-export const LANE_TYPES = ["float32", "int32", "int64", "bool"] as const;
-export type LaneType = (typeof LANE_TYPES)[number];
-
-export const isLaneType = (dtype: string): dtype is LaneType => (LANE_TYPES as readonly string[]).includes(dtype);
 export const partsOf = (dtype: LaneType): number => (dtype === "int64" ? 2 : 1);
-export const bytesOf = (dtype: LaneType): number => (dtype === "int64" ? 8 : dtype === "bool" ? 1 : 4);
 
 const ZERO = i32x4.const(0);
 

@@ -1,8 +1,9 @@
+import type { LaneType } from "../../../specs/elementwise/lanes.js";
+import type { Step } from "../../../specs/elementwise/program.js";
 import { type Func, f32x4, i32x4, i64, i64x2, type Local, type V128, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
 import { activate, bind, cos, erf, exp, log, pow, sin } from "../../math.js";
-import { castLanes, type LaneType, narrowMask, partsOf, widenMask } from "./lanes.js";
-import type { Step } from "./program.js";
+import { castLanes, narrowMask, partsOf, widenMask } from "./lanes.js";
 
 type Part = (args: readonly Local<"v128">[], at: Emission) => V128;
 

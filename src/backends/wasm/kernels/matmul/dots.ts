@@ -1,11 +1,12 @@
 import type { Value } from "../../../../graph/index.js";
+import { type Epilogue, epilogueKey, type Order } from "../../../specs/matmul/epilogue.js";
 import { type Func, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import { type Argument, type DeviceInfo, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { madd } from "../../math.js";
 import { fences } from "./fences.js";
 import { denseRowsBuffer, type PanelMultiply } from "./panel.js";
 import { transpose } from "./panels.js";
-import { type Epilogue, epilogueKey, type Order, storeBlock } from "./store.js";
+import { storeBlock } from "./store.js";
 
 type I = Local<"i32">;
 

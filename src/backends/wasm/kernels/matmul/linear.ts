@@ -1,8 +1,8 @@
+import { type LinearSpec, linearCost, linearSpec } from "../../../specs/matmul/linear.js";
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { lowerDots, MOST_DOTS } from "./dots.js";
 import { lowerPanelMultiply, type PanelSchedule, panelsFor, scheduleFor } from "./panel.js";
 import { type Panels, pack } from "./panels.js";
-import { type LinearSpec, linearSpec } from "./spec.js";
 
 /**
  * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout. x may have leading axes, which count as
@@ -44,10 +44,7 @@ export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
       );
     }
   },
-  cost: ({ M, K, N, batch, kept }) => ({
-    multiplyAdds: kept * N * batch,
-    bytes: 4 * (kept + batch * N * (M + K)),
-  }),
+  cost: linearCost,
 };
 
 const packBatch = (to: Lowering, panels: Panels, { xOrder, K, N }: LinearSpec, x: Argument) =>

@@ -1,14 +1,15 @@
 import type { Constant, Value } from "../../../../graph/index.js";
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
 import { NonzeroError, type Tensor } from "../../../../tensor/index.js";
+import { type Epilogue, epilogueKey, type Order } from "../../../specs/matmul/epilogue.js";
+import { denseRows, isSparse, type RowRange } from "../../../specs/matmul/weights.js";
 import { type Func, i32, type Local } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { denseRowsFor, denseTile, passesOf } from "./dense-tile.js";
 import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
-import { type Epilogue, epilogueKey, type Order, type StoreShape, storeBlock } from "./store.js";
+import { type StoreShape, storeBlock } from "./store.js";
 import { HEADER_BYTES, streamOf, writeStream } from "./stream.js";
 import { streamTile, streamWidth } from "./stream-tile.js";
-import { denseRows, isSparse, type RowRange } from "./weights.js";
 
 /**
  * Y = W · X for a constant W [M, K], dense or sparse in any layout, and X [K, N] packed in panels: the heart of MatMul, Gemm,

@@ -1,5 +1,5 @@
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
-import { type Entries, entriesOf, type RowRange } from "./weights.js";
+import { type Entries, entriesOf, type RowRange } from "../../../specs/matmul/weights.js";
 
 /**
  * A sparse weight as the kernels stream it. Rows form strips of `share` rows that keep the same columns (2 where the whole

@@ -1,7 +1,9 @@
+import type { ElementBytes } from "../../../specs/node.js";
+import { collapse, type Walk } from "../../../specs/walk.js";
 import { i32, type V128, v128 } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
-import { collapse, forRows, perChunk, rowArgumentCount, rowArguments, type Walk } from "../rows.js";
-import { copyBytes, copyElement, type ElementBytes, repeatElement } from "./run.js";
+import { forRows, perChunk, rowArgumentCount, rowArguments } from "../rows.js";
+import { copyBytes, copyElement, repeatElement } from "./run.js";
 
 /** One side of a copy: where its first element lies, in elements of the buffer, and the steps along the copy's axes. */
 export interface Side {

@@ -1,21 +1,9 @@
-import type { Value } from "../../../../graph/index.js";
-import { normalizeAxis, sizeOf } from "../../../../tensor/index.js";
+import { type GatherSpec, gatherCost, gatherSpec } from "../../../specs/move/gather.js";
+import type { ElementBytes } from "../../../specs/node.js";
 import { i32, i64 } from "../../asm/index.js";
 import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { perChunk } from "../rows.js";
-import { attributesOfNode, elementBytes } from "./kernels.js";
-import { copyBytes, copyElement, type ElementBytes } from "./run.js";
-
-export interface GatherSpec {
-  readonly outer: number;
-  /** Length of the axis that the indices speak of. */
-  readonly dim: number;
-  readonly count: number;
-  /** Elements that each index brings. */
-  readonly run: number;
-  readonly bytes: ElementBytes;
-  readonly indexType: "int32" | "int64";
-}
+import { copyBytes, copyElement } from "./run.js";
 
 /**
  * ONNX Gather. Indices from -dim to dim - 1; what lies outside, which ONNX leaves undefined, reads the axis's first element
@@ -23,23 +11,7 @@ export interface GatherSpec {
  */
 const gather: Kernel<GatherSpec, null> = {
   name: "gather",
-  match(node, at) {
-    if (node.op !== "Gather" || node.domain !== "") return null;
-    const [x, indices] = node.inputs as [Value, Value];
-    const { shape } = at.type(x);
-    const { dtype: indexType, shape: indexShape } = at.type(indices);
-    const bytes = elementBytes(x, at);
-    const axis = normalizeAxis(attributesOfNode<{ axis: number }>(node).axis, shape.length);
-    if (bytes === null || (indexType !== "int32" && indexType !== "int64") || shape[axis] === 0) return null;
-    return {
-      outer: sizeOf(shape.slice(0, axis)),
-      dim: shape[axis]!,
-      count: sizeOf(indexShape),
-      run: sizeOf(shape.slice(axis + 1)),
-      bytes,
-      indexType,
-    };
-  },
+  match: gatherSpec,
   schedules: () => [null],
   lower({ outer, dim, count, run, bytes, indexType }, _, node, to) {
     const rows = run === 0 ? 0 : outer * count;
@@ -48,7 +20,7 @@ const gather: Kernel<GatherSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), x!, indices!, rows, each, dim, count, run * bytes];
     to.launch(gatherCode(indexType, bytes, run === 1), args, Math.ceil(rows / each));
   },
-  cost: ({ outer, count, run, bytes }) => ({ multiplyAdds: 0, bytes: 2 * outer * count * run * bytes }),
+  cost: gatherCost,
 };
 
 const gatherCode = (indexType: "int32" | "int64", bytes: ElementBytes, single: boolean): KernelCode => ({

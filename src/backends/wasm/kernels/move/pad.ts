@@ -1,54 +1,16 @@
-import type { Node, Value } from "../../../../graph/index.js";
-import { paddedIndices } from "../../../../ops/shape/pad.js";
-import { normalizeAxis, sizeOf, stridesOf } from "../../../../tensor/index.js";
+import { sizeOf, stridesOf } from "../../../../tensor/index.js";
+import { type PadSpec, padCost, padSpec, repeatingPadSpec } from "../../../specs/move/pad.js";
+import { type Take, takesCost } from "../../../specs/move/take.js";
 import { i32 } from "../../asm/index.js";
-import { anyKernel, type Kernel, type KernelCode, kernelFunction, type MatchContext } from "../../kernel.js";
+import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { perChunk } from "../rows.js";
 import { launchCopy } from "./copy.js";
-import { attributesOfNode, constantInts, elementBytes } from "./kernels.js";
-import type { ElementBytes } from "./run.js";
-import { launchTake, MOST_TABLE_WORDS, type Take } from "./take.js";
-
-export interface PadSpec {
-  /** Elements added before each axis; negative ones are cut off. */
-  readonly begins: readonly number[];
-  readonly input: readonly number[];
-  readonly output: readonly number[];
-  readonly bytes: ElementBytes;
-  /** The value that fills, zero without. */
-  readonly fill: Value | null;
-}
-
-interface PadAttributes {
-  readonly mode: Parameters<typeof paddedIndices>[3];
-  readonly pads: readonly number[] | null;
-  readonly value: number;
-}
-
-/** What each axis is padded with at its beginning; null where that is not known. */
-function beginsOf(node: Node, at: MatchContext): number[] | null {
-  const { shape } = at.type(node.inputs[0]!);
-  const pads = attributesOfNode<PadAttributes>(node).pads ?? constantInts(node, 1, at);
-  const axes = constantInts(node, 3, at);
-  if (pads == null || axes === undefined) return null;
-  const begins = shape.map(() => 0);
-  for (let i = 0; i < pads.length / 2; i++) begins[normalizeAxis(axes?.[i] ?? i, shape.length)] = pads[i]!;
-  return begins;
-}
+import { launchTake } from "./take.js";
 
 /** ONNX Pad with a constant: the output is filled, then the input copied into its middle. */
 const padConstant: Kernel<PadSpec, null> = {
   name: "pad",
-  match(node, at) {
-    if (node.op !== "Pad" || node.domain !== "") return null;
-    const { mode, pads: attribute, value } = attributesOfNode<PadAttributes>(node);
-    const [input, output] = [at.type(node.inputs[0]!).shape, at.type(node.outputs[0]!).shape];
-    const bytes = elementBytes(node.inputs[0]!, at);
-    const begins = beginsOf(node, at);
-    if (mode !== "constant" || value !== 0 || bytes === null || begins === null) return null;
-    const fill = attribute === null ? (node.inputs[2] ?? null) : null;
-    return { begins, input, output, bytes, fill };
-  },
+  match: padSpec,
   schedules: () => [null],
   lower({ begins, input, output, bytes, fill }, _, node, to) {
     const target = to.buffer(node.outputs[0]!);
@@ -79,7 +41,7 @@ const padConstant: Kernel<PadSpec, null> = {
       from: { buffer: to.buffer(node.inputs[0]!), start: dot(first, from), strides: from },
     });
   },
-  cost: ({ input, output, bytes }) => ({ multiplyAdds: 0, bytes: (sizeOf(input) + 2 * sizeOf(output)) * bytes }),
+  cost: padCost,
 };
 
 /** Arguments: to, bytes, bytes per chunk. */
@@ -96,32 +58,7 @@ const zeroCode: KernelCode = {
 /** ONNX Pad by the input's own elements (reflect, edge, wrap), axis by axis. */
 const padRepeating: Kernel<readonly Take[], null> = {
   name: "pad by repeating",
-  match(node, at) {
-    if (node.op !== "Pad" || node.domain !== "") return null;
-    const { mode } = attributesOfNode<PadAttributes>(node);
-    const [input, output] = [at.type(node.inputs[0]!).shape, at.type(node.outputs[0]!).shape];
-    const bytes = elementBytes(node.inputs[0]!, at);
-    const begins = beginsOf(node, at);
-    if (mode === "constant" || bytes === null || begins === null || input.includes(0)) return null;
-    const left = [...input];
-    const takes: Take[] = [];
-    for (let axis = input.length - 1; axis >= 0; axis--) {
-      const [dim, begin] = [input[axis]!, begins[axis]!];
-      const end = output[axis]! - dim - begin;
-      if (begin === 0 && end === 0) continue;
-      const indices = paddedIndices(dim, begin, end, mode);
-      takes.push({
-        bytes,
-        outer: sizeOf(left.slice(0, axis)),
-        input: dim,
-        inner: sizeOf(left.slice(axis + 1)),
-        indices,
-      });
-      left[axis] = indices.length;
-    }
-    const fits = takes.every(({ indices }) => indices.length <= MOST_TABLE_WORDS);
-    return fits && takes.length > 0 ? takes : null;
-  },
+  match: repeatingPadSpec,
   schedules: () => [null],
   lower(takes, _, node, to) {
     let from = to.buffer(node.inputs[0]!);
@@ -132,10 +69,7 @@ const padRepeating: Kernel<readonly Take[], null> = {
       from = target;
     });
   },
-  cost: (takes) => ({
-    multiplyAdds: 0,
-    bytes: takes.reduce((sum, { bytes, outer, inner, indices }) => sum + 2 * bytes * outer * inner * indices.length, 0),
-  }),
+  cost: takesCost,
 };
 
 export const padKernels: readonly Kernel[] = [anyKernel(padConstant), anyKernel(padRepeating)];

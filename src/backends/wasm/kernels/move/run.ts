@@ -1,7 +1,5 @@
+import type { ElementBytes } from "../../../specs/node.js";
 import { type Func, i32, i64, type Local, v128 } from "../../asm/index.js";
-
-/** Bytes of an element that moving kernels know. */
-export type ElementBytes = 1 | 2 | 4 | 8;
 
 /** Copies one element. */
 export function copyElement(f: Func, bytes: ElementBytes, to: Local<"i32">, from: Local<"i32">): void {

@@ -1,20 +1,10 @@
+import type { Take } from "../../../specs/move/take.js";
+import type { ElementBytes } from "../../../specs/node.js";
 import { i32 } from "../../asm/index.js";
 import { type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { eachRow } from "../lines.js";
 import { perChunk } from "../rows.js";
-import { copyBytes, copyElement, type ElementBytes } from "./run.js";
-
-/** [outer, input, inner] to [outer, output, inner]: position j of the middle axis is position indices[j] of the input's. */
-export interface Take {
-  readonly bytes: ElementBytes;
-  readonly outer: number;
-  readonly input: number;
-  readonly inner: number;
-  readonly indices: Int32Array;
-}
-
-/** Words of tables that a launch carries among its arguments, at most. */
-export const MOST_TABLE_WORDS = 1 << 14;
+import { copyBytes, copyElement } from "./run.js";
 
 /** Adds the launch of a take; its indices, at most MOST_TABLE_WORDS and all within the axis, travel as arguments. */
 export function launchTake(

@@ -1,36 +1,14 @@
-import type { Value } from "../../../../graph/index.js";
-import { sizeOf } from "../../../../tensor/index.js";
+import { type BatchSpec, batchNormalizationCost, batchNormalizationSpec } from "../../../specs/normalize/batch.js";
 import { f32x4, i32, v128 } from "../../asm/index.js";
 import { anyKernel, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { madd } from "../../math.js";
 import { eachRow, mapLine } from "../lines.js";
-import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
-
-export interface BatchSpec {
-  readonly batch: number;
-  readonly channels: number;
-  readonly plane: number;
-  readonly epsilon: number;
-}
 
 /** ONNX BatchNormalization of float32 by given statistics: inference. */
 const batchNormalization: Kernel<BatchSpec, null> = {
   name: "batch normalization",
-  match(node, at) {
-    if (node.op !== "BatchNormalization" || node.domain !== "") return null;
-    const { shape } = at.type(node.inputs[0]!);
-    const { epsilon, training, spatial } = attributesOfNode<{ epsilon: number; training: boolean; spatial: boolean }>(
-      node,
-    );
-    const [batch, channels] = shape as [number, number];
-    const fits = (node.inputs as readonly Value[]).every((input, i) => {
-      const type = at.type(input);
-      return type.dtype === "float32" && (i === 0 || sizeOf(type.shape) === channels);
-    });
-    if (training || !spatial || shape.length < 2 || !fits || shape.includes(0)) return null;
-    return { batch, channels, plane: sizeOf(shape.slice(2)), epsilon };
-  },
+  match: batchNormalizationSpec,
   schedules: () => [null],
   lower({ batch, channels, plane, epsilon }, _, node, to) {
     const rows = batch * channels;
@@ -39,10 +17,7 @@ const batchNormalization: Kernel<BatchSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), ...inputs, rows, each, channels, plane, floatArgument(epsilon)];
     to.launch(batchCode, args, Math.ceil(rows / each));
   },
-  cost: ({ batch, channels, plane }) => {
-    const size = batch * channels * plane;
-    return { multiplyAdds: size, bytes: 8 * size };
-  },
+  cost: batchNormalizationCost,
 };
 
 /** Arguments: y, x, scale, bias, mean, variance, rows, rows per chunk, channels, plane, epsilon. */

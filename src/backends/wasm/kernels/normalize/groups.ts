@@ -1,50 +1,15 @@
-import type { Node, Value } from "../../../../graph/index.js";
-import { sizeOf } from "../../../../tensor/index.js";
+import { type GroupSpec, groupNormalizationCost, groupNormalizationSpec } from "../../../specs/normalize/groups.js";
 import { f32x4, i32, v128 } from "../../asm/index.js";
-import {
-  anyKernel,
-  floatArgument,
-  type Kernel,
-  type KernelCode,
-  kernelFunction,
-  type MatchContext,
-} from "../../kernel.js";
+import { anyKernel, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { madd } from "../../math.js";
 import { eachRow, mapLine } from "../lines.js";
-import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
 import { inverseDeviation, meanOfLine, squaresOfLine } from "./rows.js";
-
-export interface GroupSpec {
-  readonly batch: number;
-  readonly channels: number;
-  readonly plane: number;
-  readonly groups: number;
-  readonly epsilon: number;
-  /** Scale and bias are one a group rather than one a channel. */
-  readonly perGroup: boolean;
-}
-
-function matchGroups(node: Node, at: MatchContext): GroupSpec | null {
-  if (node.domain !== "" || (node.op !== "GroupNormalization" && node.op !== "InstanceNormalization")) return null;
-  const [x, scale, bias] = node.inputs as [Value, Value, Value];
-  const { dtype, shape } = at.type(x);
-  const floats = [x, scale, bias].every((value) => at.type(value).dtype === "float32");
-  if (!floats || dtype !== "float32" || shape.length < 2 || shape.includes(0)) return null;
-  const [batch, channels] = shape as [number, number];
-  const a = attributesOfNode<{ epsilon: number; groups?: number }>(node);
-  const groups = a.groups ?? channels;
-  const weights = sizeOf(at.type(scale).shape);
-  if (channels % groups !== 0 || (weights !== channels && weights !== groups)) return null;
-  if (sizeOf(at.type(bias).shape) !== weights) return null;
-  const plane = sizeOf(shape.slice(2));
-  return { batch, channels, plane, groups, epsilon: a.epsilon, perGroup: weights !== channels };
-}
 
 /** ONNX GroupNormalization and InstanceNormalization of float32. */
 const groupNormalization: Kernel<GroupSpec, null> = {
   name: "normalize groups",
-  match: matchGroups,
+  match: groupNormalizationSpec,
   schedules: () => [null],
   lower({ batch, channels, plane, groups, epsilon, perGroup }, _, node, to) {
     const [x, scale, bias] = node.inputs.map((input) => to.buffer(input!));
@@ -54,10 +19,7 @@ const groupNormalization: Kernel<GroupSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), x!, scale!, bias!, rows, each, groups, inGroup, plane];
     to.launch(groupsCode(perGroup), [...args, floatArgument(epsilon)], Math.ceil(rows / each));
   },
-  cost: ({ batch, channels, plane }) => {
-    const size = batch * channels * plane;
-    return { multiplyAdds: 4 * size, bytes: 8 * size };
-  },
+  cost: groupNormalizationCost,
 };
 
 /** Arguments: y, x, scale, bias, rows (a group of an instance each), rows per chunk, groups, channels in a group, plane, epsilon. */

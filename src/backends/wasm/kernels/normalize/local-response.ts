@@ -1,31 +1,14 @@
-import { sizeOf } from "../../../../tensor/index.js";
+import { type LrnSpec, localResponseCost, localResponseSpec } from "../../../specs/normalize/local-response.js";
 import { f32x4, i32, v128 } from "../../asm/index.js";
 import { anyKernel, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { exp, log, madd } from "../../math.js";
 import { BLOCK, eachBlock, storeBlock } from "../lines.js";
-import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
-
-export interface LrnSpec {
-  readonly batch: number;
-  readonly channels: number;
-  readonly plane: number;
-  readonly alpha: number;
-  readonly beta: number;
-  readonly bias: number;
-  readonly size: number;
-}
 
 /** ONNX LRN of float32: each element by the squares of its neighbours in channels. */
 const localResponse: Kernel<LrnSpec, null> = {
   name: "local response normalization",
-  match(node, at) {
-    if (node.op !== "LRN" || node.domain !== "") return null;
-    const { dtype, shape } = at.type(node.inputs[0]!);
-    if (dtype !== "float32" || shape.length < 2 || shape.includes(0)) return null;
-    const a = attributesOfNode<Pick<LrnSpec, "alpha" | "beta" | "bias" | "size">>(node);
-    return { batch: shape[0]!, channels: shape[1]!, plane: sizeOf(shape.slice(2)), ...a };
-  },
+  match: localResponseSpec,
   schedules: () => [null],
   lower({ batch, channels, plane, alpha, beta, bias, size }, _, node, to) {
     const before = Math.floor((size - 1) / 2);
@@ -37,10 +20,7 @@ const localResponse: Kernel<LrnSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), to.buffer(node.inputs[0]!), outer, each, plane, channels, before, after];
     to.launch(localResponseCode, [...args, ...numbers], Math.ceil(blocks / each));
   },
-  cost: ({ batch, channels, plane, size }) => {
-    const elements = batch * channels * plane;
-    return { multiplyAdds: elements * (size + 20), bytes: 8 * elements };
-  },
+  cost: localResponseCost,
 };
 
 /** Arguments: y, x, planes, blocks per chunk, plane, channels, neighbours before and after, then as floats alpha / size, -beta, bias. */

@@ -1,12 +1,6 @@
+import { type GlobalPoolSpec, globalPoolCost, globalPoolSpec } from "../../../specs/pool/global.js";
 import { f32, f32x4, i32, type Local, v128 } from "../../asm/index.js";
 import { type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
-
-/** One number of each of `planes` planes of `size` elements. */
-export interface GlobalPoolSpec {
-  readonly reduction: "max" | "average";
-  readonly planes: number;
-  readonly size: number;
-}
 
 /** Elements that a chunk reads, about. */
 const ELEMENTS = 16384;
@@ -14,21 +8,14 @@ const ELEMENTS = 16384;
 /** GlobalAveragePool and GlobalMaxPool, float32: the mean or the largest element of each plane. */
 export const globalPool: Kernel<GlobalPoolSpec, null> = {
   name: "global-pool",
-  match(node, at) {
-    const average = node.op === "GlobalAveragePool";
-    if (node.domain !== "" || !(average || node.op === "GlobalMaxPool")) return null;
-    const { dtype, shape } = at.type(node.inputs[0]!);
-    const size = shape.slice(2).reduce((a, b) => a * b, 1);
-    if (dtype !== "float32" || size === 0) return null;
-    return { reduction: average ? "average" : "max", planes: shape[0]! * shape[1]!, size };
-  },
+  match: globalPoolSpec,
   schedules: () => [null],
   lower({ reduction, planes, size }, _schedule, node, to) {
     const perChunk = Math.ceil(ELEMENTS / size);
     const args = [to.buffer(node.inputs[0]!), to.buffer(node.outputs[0]!), size, planes, perChunk];
     if (planes > 0) to.launch(reduction === "max" ? MAX : AVERAGE, args, Math.ceil(planes / perChunk));
   },
-  cost: ({ planes, size }) => ({ multiplyAdds: planes * size, bytes: 4 * planes * (size + 1) }),
+  cost: globalPoolCost,
 };
 
 type I = Local<"i32">;

@@ -1,8 +1,8 @@
+import { type PoolSpec, poolCost, poolSpec, type Reduction } from "../../../specs/pool/windows.js";
 import { type Func, f32, f32x4, i32, i32x4, type Local, v128 } from "../../asm/index.js";
 import { type Argument, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { frameOf } from "../conv/frame.js";
 import { storeSome } from "../conv/store-some.js";
-import { type PoolSpec, poolSpec, type Reduction } from "./spec.js";
 
 /** Wider windows are left to evaluation. */
 const MOST_COLUMNS = 32;
@@ -37,10 +37,7 @@ export const pool: Kernel<PoolSpec, null> = {
     ]);
     to.launch(poolCode(reduction, kernel[1], strides, dilations), [...args, ...bounds], channels);
   },
-  cost: ({ channels, input, output, kernel }) => ({
-    multiplyAdds: channels * output[0] * output[1] * kernel[0] * kernel[1],
-    bytes: 4 * channels * (input[0] * input[1] + output[0] * output[1]),
-  }),
+  cost: poolCost,
 };
 
 type I = Local<"i32">;

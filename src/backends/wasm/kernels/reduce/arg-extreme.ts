@@ -1,35 +1,13 @@
-import { normalizeAxis, sizeOf } from "../../../../tensor/index.js";
+import { type ArgSpec, argExtremeCost, argExtremeSpec } from "../../../specs/reduce/arg-extreme.js";
 import { f32, i32, i64 } from "../../asm/index.js";
 import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { eachRow } from "../lines.js";
-import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
-
-export interface ArgSpec {
-  readonly op: "ArgMax" | "ArgMin";
-  readonly selectLast: boolean;
-  readonly outer: number;
-  readonly dim: number;
-  readonly inner: number;
-}
 
 /** ONNX ArgMax and ArgMin of float32 along any axis. */
 const argExtreme: Kernel<ArgSpec, null> = {
   name: "arg extreme",
-  match(node, at) {
-    if (node.domain !== "" || (node.op !== "ArgMax" && node.op !== "ArgMin")) return null;
-    const { dtype, shape } = at.type(node.inputs[0]!);
-    if (dtype !== "float32" || shape.includes(0)) return null;
-    const a = attributesOfNode<{ axis: number; selectLastIndex: boolean }>(node);
-    const axis = normalizeAxis(a.axis, shape.length);
-    return {
-      op: node.op,
-      selectLast: a.selectLastIndex,
-      outer: sizeOf(shape.slice(0, axis)),
-      dim: shape[axis]!,
-      inner: sizeOf(shape.slice(axis + 1)),
-    };
-  },
+  match: argExtremeSpec,
   schedules: () => [null],
   lower({ op, selectLast, outer, dim, inner }, _, node, to) {
     const lines = outer * inner;
@@ -37,7 +15,7 @@ const argExtreme: Kernel<ArgSpec, null> = {
     const args = [to.buffer(node.outputs[0]!), to.buffer(node.inputs[0]!), lines, each, dim, inner];
     to.launch(argCode(op, selectLast), args, Math.ceil(lines / each));
   },
-  cost: ({ outer, dim, inner }) => ({ multiplyAdds: outer * dim * inner, bytes: 4 * outer * dim * inner }),
+  cost: argExtremeCost,
 };
 
 /** Arguments: y, x, lines, lines per chunk, dim, inner. */

@@ -1,36 +1,14 @@
-import type { Node } from "../../../../graph/index.js";
-import { normalizeAxis, sizeOf } from "../../../../tensor/index.js";
+import { type SoftmaxSpec, softmaxCost, softmaxSpec } from "../../../specs/reduce/softmax.js";
 import { f32x4, i32, type V128, v128 } from "../../asm/index.js";
-import { anyKernel, type Kernel, type KernelCode, kernelFunction, type MatchContext } from "../../kernel.js";
+import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { exp, log } from "../../math.js";
 import { acrossLanes, BLOCK, eachBlock, eachRow, type Fold, foldLine, mapLine, storeBlock, sumOf } from "../lines.js";
-import { attributesOfNode } from "../move/kernels.js";
 import { perChunk } from "../rows.js";
-
-export interface SoftmaxSpec {
-  readonly outer: number;
-  readonly dim: number;
-  readonly inner: number;
-  readonly log: boolean;
-}
-
-/** A node's input seen from its axis; null where the elements are not float32. */
-function seenFromAxis(node: Node, at: MatchContext): SoftmaxSpec | null {
-  const { dtype, shape } = at.type(node.inputs[0]!);
-  if (dtype !== "float32") return null;
-  const { axis, flatten } = attributesOfNode<{ axis: number; flatten: boolean }>(node);
-  const first = flatten && axis === shape.length ? axis : normalizeAxis(axis, shape.length);
-  const outer = sizeOf(shape.slice(0, first));
-  const isLog = node.op === "LogSoftmax";
-  if (flatten) return { outer, dim: sizeOf(shape.slice(first)), inner: 1, log: isLog };
-  return { outer, dim: shape[first]!, inner: sizeOf(shape.slice(first + 1)), log: isLog };
-}
 
 /** ONNX Softmax and LogSoftmax: along lines, or across them where the axis is not the last. */
 const softmax: Kernel<SoftmaxSpec, null> = {
   name: "softmax",
-  match: (node, at) =>
-    node.domain === "" && (node.op === "Softmax" || node.op === "LogSoftmax") ? seenFromAxis(node, at) : null,
+  match: softmaxSpec,
   schedules: () => [null],
   lower({ outer, dim, inner, log }, _, node, to) {
     const buffers = [to.buffer(node.outputs[0]!), to.buffer(node.inputs[0]!)];
@@ -44,7 +22,7 @@ const softmax: Kernel<SoftmaxSpec, null> = {
       to.launch(acrossCode(log), [...buffers, outer, each, dim, inner], Math.ceil(blocks / each));
     }
   },
-  cost: ({ outer, dim, inner }) => ({ multiplyAdds: 20 * outer * dim * inner, bytes: 8 * outer * dim * inner }),
+  cost: softmaxCost,
 };
 
 /** The largest element that is not NaN, which takes one instruction: a NaN shows in the sum soon enough. */

@@ -1,80 +1,15 @@
-import type { Node } from "../../../../graph/index.js";
-import { type AxisWeights, axisWeights } from "../../../../ops/nn/interpolation.js";
-import { type ResizeAttributes, resizedAxisScalings } from "../../../../ops/nn/resize.js";
-import { sizeOf } from "../../../../tensor/index.js";
+import { type ResizeSpec, resizeCost, resizeSpec } from "../../../specs/resize.js";
 import { f32, f32x4, i32, type V128, v128 } from "../../asm/index.js";
-import {
-  anyKernel,
-  type Buffer,
-  floatArgument,
-  type Kernel,
-  type KernelCode,
-  kernelFunction,
-  type MatchContext,
-} from "../../kernel.js";
+import { anyKernel, type Buffer, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { madd } from "../../math.js";
 import { eachRow, mapLine } from "../lines.js";
-import { attributesOfNode, constantInts, elementBytes } from "../move/kernels.js";
-import type { ElementBytes } from "../move/run.js";
-import { launchTake, MOST_TABLE_WORDS } from "../move/take.js";
+import { launchTake } from "../move/take.js";
 import { perChunk } from "../rows.js";
-
-interface AxisStep {
-  readonly outer: number;
-  readonly input: number;
-  readonly output: number;
-  readonly inner: number;
-  readonly weights: AxisWeights;
-}
-
-export interface ResizeSpec {
-  readonly bytes: ElementBytes;
-  readonly nearest: boolean;
-  /** One a resized axis, the innermost first. */
-  readonly steps: readonly AxisStep[];
-}
-
-/** Inputs that an output blends, at most: cubic interpolation's four. */
-const MOST_TAPS = 4;
-
-/** A constant list; null where the input is left out or empty, undefined where it is not constant. */
-function listOf(node: Node, index: number, at: MatchContext): readonly number[] | null | undefined {
-  if (index < 0) return null;
-  const list = constantInts(node, index, at);
-  return list?.length === 0 ? null : list;
-}
-
-function match(node: Node, at: MatchContext): ResizeSpec | null {
-  if (node.op !== "Resize" || node.domain !== "") return null;
-  const a = attributesOfNode<ResizeAttributes>(node);
-  const { dtype, shape } = at.type(node.inputs[0]!);
-  const bytes = elementBytes(node.inputs[0]!, at);
-  const sizes = listOf(node, a.sizesAt, at);
-  const scales = sizes === null ? listOf(node, a.scalesAt, at) : null;
-  const nearest = a.mode === "nearest";
-  if (bytes === null || sizes === undefined || scales === undefined || shape.includes(0)) return null;
-  if (a.coordinateMode === "tf_crop_and_resize" || !(nearest || dtype === "float32")) return null;
-  const scalings = resizedAxisScalings(shape, scales, sizes, null, a);
-  const left = [...shape];
-  const steps: AxisStep[] = [];
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const scaling = scalings[axis]!;
-    if (scaling.scale === 1 && scaling.output === scaling.input) continue;
-    const weights = axisWeights(scaling, a);
-    const { input, output } = scaling;
-    steps.push({ outer: sizeOf(left.slice(0, axis)), input, output, inner: sizeOf(left.slice(axis + 1)), weights });
-    left[axis] = output;
-  }
-  const fits = steps.every(
-    ({ weights, output }) => weights.taps <= MOST_TAPS && 2 * weights.taps * output <= MOST_TABLE_WORDS,
-  );
-  return fits && steps.length > 0 && !left.includes(0) ? { bytes, nearest, steps } : null;
-}
 
 /** ONNX Resize, axis by axis: any elements by nearest neighbour, float32 by linear and cubic interpolation. */
 const resize: Kernel<ResizeSpec, null> = {
   name: "resize",
-  match,
+  match: resizeSpec,
   schedules: () => [null],
   lower({ bytes, nearest, steps }, _, node, to) {
     let from: Buffer = to.buffer(node.inputs[0]!);
@@ -96,10 +31,7 @@ const resize: Kernel<ResizeSpec, null> = {
       to.launch(blendCode(weights.taps, along), args, Math.ceil(rows / each));
     });
   },
-  cost: ({ bytes, steps }) => {
-    const elements = steps.reduce((sum, { outer, output, inner }) => sum + outer * output * inner, 0);
-    return { multiplyAdds: 2 * elements, bytes: 2 * bytes * elements };
-  },
+  cost: resizeCost,
 };
 
 /** Where the tables begin among the arguments y, x, rows, rows per chunk, input, output, inner. */

@@ -1,11 +1,9 @@
 import type { Node } from "../../../../graph/index.js";
 import { type HeadStrides, headsFirst } from "../../../../ops/nn/attend.js";
-import { attention as wasm } from "../../../wasm/kernels/attention/attention.js";
-import { type AttentionSpec, attentionSpec } from "../../../wasm/kernels/attention/spec.js";
+import { type AttentionSpec, attentionCost, attentionSpec } from "../../../specs/attention.js";
 import type { Buffer, Kernel, Lowering } from "../../kernel.js";
 import { groups } from "../../wgsl/index.js";
 import { launchCopy } from "../move/copy.js";
-import { specBy } from "../same-spec.js";
 import { attendBlocks, BLOCK, blockColumns } from "./block.js";
 import { type AttentionCode, attentionUniforms } from "./masking.js";
 import { addBias, paddingMask } from "./multi-head.js";
@@ -24,7 +22,7 @@ export interface AttentionSchedule {
 export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
   name: "attention",
   match(node, at) {
-    const spec = specBy(attentionSpec, node, at);
+    const spec = attentionSpec(node, at);
     if (spec === null) return null;
     const { batch, heads, queries, headSize, past, keys, mask } = spec;
     return [batch, heads, queries, headSize, past + keys, mask?.keys ?? 1].includes(0) ? null : spec;
@@ -56,7 +54,7 @@ export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
       groups(uniforms.items),
     );
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: attentionCost,
 };
 
 function maskOf(spec: AttentionSpec, node: Node, to: Lowering): Buffer {

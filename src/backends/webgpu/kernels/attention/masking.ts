@@ -1,4 +1,4 @@
-import type { AttentionSpec } from "../../../wasm/kernels/attention/spec.js";
+import type { AttentionSpec } from "../../../specs/attention.js";
 import { input, type Piece, type Storage, type UniformType, wgsl } from "../../wgsl/index.js";
 
 /** All that the text of the attention shaders depends on, beside their tiles. */

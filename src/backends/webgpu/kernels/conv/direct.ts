@@ -1,8 +1,6 @@
-import { panelConv as wasm } from "../../../wasm/kernels/conv/panel-conv.js";
-import { type ConvSpec, convSpec } from "../../../wasm/kernels/conv/spec.js";
+import { type ConvSpec, convCost, convSpec } from "../../../specs/conv/conv.js";
 import type { Kernel, ShaderCode } from "../../kernel.js";
 import { input, shader, wgsl } from "../../wgsl/index.js";
-import { specBy } from "../same-spec.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
 import { TILE_UNIFORMS, type TileUniform, tapsOf, tileUniforms } from "./tile.js";
 import { FETCH_FUNCTION, ORIGIN_FUNCTION } from "./window.js";
@@ -15,7 +13,7 @@ const WORKGROUP = 64;
 export const directConv: Kernel<ConvSpec, null> = {
   name: "direct-conv",
   match(node, at) {
-    const spec = specBy(convSpec, node, at);
+    const spec = convSpec(node, at);
     return spec !== null && spec.outputs / spec.group <= MOST_OUTPUTS ? spec : null;
   },
   schedules: () => [null],
@@ -29,7 +27,7 @@ export const directConv: Kernel<ConvSpec, null> = {
       spec.batch,
     ]);
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: convCost,
 };
 
 const directCode = (store: Store): ShaderCode<string, TileUniform> =>

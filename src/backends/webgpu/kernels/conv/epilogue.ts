@@ -1,6 +1,6 @@
 import type { Node } from "../../../../graph/index.js";
-import { type ConvSpec, pixelsOf } from "../../../wasm/kernels/conv/spec.js";
-import { type Epilogue, epilogueKey } from "../../../wasm/kernels/matmul/store.js";
+import { type ConvSpec, pixelsOf } from "../../../specs/conv/conv.js";
+import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import type { Buffer, Lowering } from "../../kernel.js";
 import { input, output, type Piece, type Storage, wgsl } from "../../wgsl/index.js";
 import { activation, mathFunctions } from "../math.js";

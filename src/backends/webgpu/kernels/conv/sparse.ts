@@ -1,9 +1,7 @@
 import type { SparseTensor } from "../../../../layouts/index.js";
-import { panelConv as wasm } from "../../../wasm/kernels/conv/panel-conv.js";
-import { type ConvSpec, convSpec } from "../../../wasm/kernels/conv/spec.js";
+import { type ConvSpec, convCost, convSpec } from "../../../specs/conv/conv.js";
 import type { Kernel, ShaderCode } from "../../kernel.js";
 import { input, shader, unroll, wgsl } from "../../wgsl/index.js";
-import { specBy } from "../same-spec.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
 import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
 import { placeText, TILE_UNIFORMS, type TileUniform, tapsOf, tileUniforms, weightsOf } from "./tile.js";
@@ -27,7 +25,7 @@ const MOST_DENSITY = 0.5;
 export const sparseConv: Kernel<SparseConvSpec, null> = {
   name: "sparse-conv",
   match(node, at) {
-    const spec = specBy(convSpec, node, at);
+    const spec = convSpec(node, at);
     if (spec === null || !spec.sparse) return null;
     const weight = at.constant(node.inputs[1]!) as SparseTensor;
     const { rows, cols, parts } = weight.stored;
@@ -68,7 +66,7 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
     const all = (outputs * channels * kernel[0] * kernel[1]) / group;
     return {
       multiplyAdds: batch * nonzeros * pixels,
-      bytes: wasm.cost(spec).bytes - 4 * all + 8 * nonzeros,
+      bytes: convCost(spec).bytes - 4 * all + 8 * nonzeros,
     };
   },
 };

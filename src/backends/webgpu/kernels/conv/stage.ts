@@ -1,4 +1,4 @@
-import type { ConvSpec } from "../../../wasm/kernels/conv/spec.js";
+import type { ConvSpec } from "../../../specs/conv/conv.js";
 import { type Piece, type Wgsl, wgsl } from "../../wgsl/index.js";
 
 /** How a step's inputs are brought to workgroup memory: taps of pixels, [tap][pixel] in vectors of four pixels. */

@@ -1,10 +1,8 @@
 import type { Node } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
-import { panelConv as wasm } from "../../../wasm/kernels/conv/panel-conv.js";
-import { type ConvSpec, convSpec, pixelsOf } from "../../../wasm/kernels/conv/spec.js";
+import { type ConvSpec, convCost, convSpec, pixelsOf } from "../../../specs/conv/conv.js";
 import type { Buffer, Kernel, Lowering, ShaderCode } from "../../kernel.js";
 import { input, type Piece, shader, type UniformType, unroll, wgsl } from "../../wgsl/index.js";
-import { specBy } from "../same-spec.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
 import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
 import { FETCH_FUNCTION, ORIGIN_FUNCTION, tapTable, WINDOW_UNIFORMS, windowUniforms } from "./window.js";
@@ -82,7 +80,7 @@ export function weightsOf(weight: Node["inputs"][number], to: Lowering): Float32
 /** Conv as a product of W [output channels, taps] and the taps of all pixels, unfolded in workgroup memory tile by tile. */
 export const tileConv: Kernel<ConvSpec, ConvTile> = {
   name: "conv",
-  match: (node, at) => specBy(convSpec, node, at),
+  match: convSpec,
   schedules: ({ outputs, group }) => {
     const [few, many] = TILES;
     return outputs / group <= few.rows ? [few, many] : [many, few];
@@ -105,7 +103,7 @@ export const tileConv: Kernel<ConvSpec, ConvTile> = {
       [Math.ceil(uniforms.pixels / pixels), tiles, spec.batch],
     );
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: convCost,
 };
 
 /** [group][tile of rows][tap][row of the tile], taps in whole steps. */

@@ -1,4 +1,4 @@
-import type { ConvSpec } from "../../../wasm/kernels/conv/spec.js";
+import type { ConvSpec } from "../../../specs/conv/conv.js";
 import { type Piece, type UniformType, wgsl } from "../../wgsl/index.js";
 
 /** A window's slide over planes [height, width]. */

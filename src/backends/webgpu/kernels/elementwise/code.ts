@@ -1,5 +1,5 @@
-import type { LaneType } from "../../../wasm/kernels/elementwise/lanes.js";
-import { type Program, programText } from "../../../wasm/kernels/elementwise/program.js";
+import type { LaneType } from "../../../specs/elementwise/lanes.js";
+import { type Program, programText } from "../../../specs/elementwise/program.js";
 import type { ShaderCode } from "../../kernel.js";
 import { input, output, type Piece, type Storage, shader, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { mathFunctions } from "../math.js";

@@ -1,9 +1,8 @@
 import { broadcastStrides, sizeOf, stridesOf } from "../../../../tensor/index.js";
-import { type ElementwiseSpec, elementwiseKernel as wasm } from "../../../wasm/kernels/elementwise/index.js";
-import { collapse } from "../../../wasm/kernels/rows.js";
+import { type ElementwiseSpec, elementwiseCost, elementwiseSpec } from "../../../specs/elementwise/spec.js";
+import { collapse } from "../../../specs/walk.js";
 import { anyKernel, type Kernel } from "../../kernel.js";
 import { linear } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 import { walkValues } from "../walk.js";
 import { elementwiseCode, type Reach, WORKGROUP } from "./code.js";
 
@@ -11,7 +10,7 @@ import { elementwiseCode, type Reach, WORKGROUP } from "./code.js";
 const elementwise: Kernel<ElementwiseSpec, null> = {
   name: "elementwise",
   match(node, at) {
-    const spec = specOf<ElementwiseSpec>(wasm, node, at);
+    const spec = elementwiseSpec(node, at);
     const most = at.device.limits.maxStorageBuffersPerShaderStage;
     return spec !== null && spec.inputs.length + spec.program.outputs.length <= most ? spec : null;
   },
@@ -42,7 +41,7 @@ const elementwise: Kernel<ElementwiseSpec, null> = {
     const uniforms = { count, ...walkValues({ dims: walk.dims, strides: reads }) };
     to.launch(elementwiseCode(program, reach, walk.dims.length), bindings, uniforms, grid);
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: elementwiseCost,
 };
 
 export const elementwiseKernel: Kernel = anyKernel(elementwise);

@@ -1,4 +1,4 @@
-import type { LaneType } from "../../../wasm/kernels/elementwise/lanes.js";
+import type { LaneType } from "../../../specs/elementwise/lanes.js";
 import type { ElementType } from "../../wgsl/index.js";
 import { type Piece, type Wgsl, wgsl } from "../../wgsl/index.js";
 

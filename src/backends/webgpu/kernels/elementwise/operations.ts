@@ -1,5 +1,5 @@
-import type { LaneType } from "../../../wasm/kernels/elementwise/lanes.js";
-import type { Step } from "../../../wasm/kernels/elementwise/program.js";
+import type { LaneType } from "../../../specs/elementwise/lanes.js";
+import type { Step } from "../../../specs/elementwise/program.js";
 import { f32, type Piece, wgsl } from "../../wgsl/index.js";
 import { activation } from "../math.js";
 import { REGISTERS } from "./lanes.js";

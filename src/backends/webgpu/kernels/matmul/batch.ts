@@ -1,7 +1,6 @@
-import { type BatchMatMulSpec, batchMatMulSpec } from "../../../wasm/kernels/batch-matmul/spec.js";
-import { NO_EPILOGUE } from "../../../wasm/kernels/matmul/store.js";
+import { type BatchMatMulSpec, batchMatMulSpec } from "../../../specs/matmul/batch.js";
+import { NO_EPILOGUE } from "../../../specs/matmul/epilogue.js";
 import type { Kernel } from "../../kernel.js";
-import { WASM_HOST } from "../same-spec.js";
 import { launchTile } from "./launch.js";
 import { tileFor } from "./schedule.js";
 
@@ -9,7 +8,7 @@ import { tileFor } from "./schedule.js";
 export const batchMatMul: Kernel<BatchMatMulSpec, null> = {
   name: "batch-matmul",
   match: (node, at) => {
-    const spec = batchMatMulSpec(node, { ...at, device: WASM_HOST });
+    const spec = batchMatMulSpec(node, at);
     return spec !== null && spec.k > 0 && spec.count <= 65535 ? spec : null;
   },
   schedules: () => [null],

@@ -1,4 +1,4 @@
-import type { Order } from "../../../wasm/kernels/matmul/store.js";
+import type { Order } from "../../../specs/matmul/epilogue.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 
 /** How a dense operand lies in memory and is read. */

@@ -1,4 +1,4 @@
-import type { Epilogue, Order } from "../../../wasm/kernels/matmul/store.js";
+import type { Epilogue, Order } from "../../../specs/matmul/epilogue.js";
 import type { Buffer, Lowering, Workgroups } from "../../kernel.js";
 import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
 import { type Tile, type TileUniform, threadsOf, tileShader, type Weights } from "./tile.js";

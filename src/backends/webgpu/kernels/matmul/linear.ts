@@ -1,9 +1,8 @@
 import type { Node } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
-import { type LinearSpec, linearSpec } from "../../../wasm/kernels/matmul/spec.js";
+import { type LinearSpec, linearCost, linearSpec } from "../../../specs/matmul/linear.js";
 import type { Buffer, Kernel, Lowering } from "../../kernel.js";
 import { groups } from "../../wgsl/index.js";
-import { WASM_HOST } from "../same-spec.js";
 import { launchTile, type TileLaunch } from "./launch.js";
 import { type PreparedWeights, prepareBands, prepareColumns, prepareExpand } from "./prepare.js";
 import { prepareRows } from "./prepare-rows.js";
@@ -17,7 +16,7 @@ import type { Tile } from "./tile.js";
  */
 export const linear: Kernel<LinearSpec, null> = {
   name: "linear",
-  match: (node, at) => linearSpec(node, { ...at, device: WASM_HOST }),
+  match: linearSpec,
   schedules: () => [null],
   lower(spec, _, node, to) {
     const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
@@ -61,10 +60,7 @@ export const linear: Kernel<LinearSpec, null> = {
     const prepared = prepare(to, weight, constant, tile, form);
     launchTile(to, { ...shared, tile, weights: prepared, scales: prepared.scales });
   },
-  cost: ({ M, K, N, batch, kept }) => ({
-    multiplyAdds: kept * N * batch,
-    bytes: 4 * (kept + batch * N * (M + K)),
-  }),
+  cost: linearCost,
 };
 
 function prepare(

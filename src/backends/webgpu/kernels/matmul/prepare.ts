@@ -1,6 +1,6 @@
 import type { Value } from "../../../../graph/index.js";
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
-import { type Entries, entriesOf } from "../../../wasm/kernels/matmul/weights.js";
+import { type Entries, entriesOf } from "../../../specs/matmul/weights.js";
 import type { Buffer, Lowering } from "../../kernel.js";
 import type { WeightFill } from "./fill-weights.js";
 import { evenSlots } from "./fill-weights.js";

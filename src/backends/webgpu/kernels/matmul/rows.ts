@@ -1,5 +1,5 @@
 import type { ValueDataType } from "../../../../layouts/index.js";
-import { type Epilogue, epilogueKey, type Order } from "../../../wasm/kernels/matmul/store.js";
+import { type Epilogue, epilogueKey, type Order } from "../../../specs/matmul/epilogue.js";
 import type { ShaderCode } from "../../kernel.js";
 import { input, output, type Piece, type Storage, shader, shared, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { valueAt, widen } from "./fill-weights.js";

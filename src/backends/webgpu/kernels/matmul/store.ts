@@ -1,4 +1,4 @@
-import { type Epilogue, epilogueKey } from "../../../wasm/kernels/matmul/store.js";
+import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import { f32, type Piece, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { activation, mathFunctions } from "../math.js";
 import { guarded } from "./fill-matrix.js";

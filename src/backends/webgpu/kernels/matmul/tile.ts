@@ -1,4 +1,4 @@
-import type { Epilogue, Order } from "../../../wasm/kernels/matmul/store.js";
+import type { Epilogue, Order } from "../../../specs/matmul/epilogue.js";
 import type { ShaderCode } from "../../kernel.js";
 import { input, output, type Piece, type Storage, shader, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { type Fill, type MatrixFill, matrixFill } from "./fill-matrix.js";

@@ -1,5 +1,5 @@
 import { sizeOf, stridesOf } from "../../../../tensor/index.js";
-import { collapse } from "../../../wasm/kernels/rows.js";
+import { collapse } from "../../../specs/walk.js";
 import type { Buffer, Lowering, ShaderCode } from "../../kernel.js";
 import { input, linear, output, shader, type UniformType, wgsl } from "../../wgsl/index.js";
 import { walkFunction, walkUniforms, walkValues } from "../walk.js";

@@ -1,13 +1,12 @@
-import { type GatherSpec, gatherKernel as wasm } from "../../../wasm/kernels/move/gather.js";
+import { type GatherSpec, gatherCost, gatherSpec } from "../../../specs/move/gather.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { input, linear, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 import { type MovedBytes, perInvocation, rearrangeCode, WORKGROUP } from "./rearrange.js";
 
 /** ONNX Gather: of 64-bit indices the low words. Indices outside read the axis's first element, as on WebAssembly. */
 const gather: Kernel<GatherSpec, null> = {
   name: "gather",
-  match: (node, at) => specOf<GatherSpec>(wasm, node, at),
+  match: gatherSpec,
   schedules: () => [null],
   lower({ outer, dim, count, run, bytes, indexType }, _, node, to) {
     const [x, indices] = node.inputs.map((value) => to.buffer(value!));
@@ -19,7 +18,7 @@ const gather: Kernel<GatherSpec, null> = {
     const bindings = { x: x!, indices: indices!, y: to.buffer(node.outputs[0]!) };
     to.launch(gatherCode(moved, indexType === "int64" ? 2 : 1), bindings, uniforms, grid);
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: gatherCost,
 };
 
 const gatherCode = (bytes: MovedBytes, indexWords: 1 | 2): ShaderCode =>

@@ -1,39 +1,33 @@
-import type { Kernel as WasmKernel } from "../../../wasm/kernel.js";
-import { elementBytes, type ValueCopy, copyKernels as wasmCopies } from "../../../wasm/kernels/move/kernels.js";
+import { type CopyOperator, copiesCost, copyOperators, type ValueCopy } from "../../../specs/move/copies.js";
+import { renameSpec } from "../../../specs/move/rename.js";
+import { elementBytes } from "../../../specs/node.js";
 import { anyKernel, type Kernel } from "../../kernel.js";
-import { specOf, WASM_HOST } from "../same-spec.js";
 import { launchCopy } from "./copy.js";
-import type { MovedBytes } from "./rearrange.js";
 
-/** A kernel for operators that are nothing but copies. */
-const copyKernel = (source: WasmKernel): Kernel =>
+const copyKernel = ({ name, spec }: CopyOperator): Kernel =>
   anyKernel<readonly ValueCopy[], null>({
-    name: source.name,
-    match: (node, at) => specOf<readonly ValueCopy[]>(source, node, at),
+    name,
+    match: spec,
     schedules: () => [null],
     lower(copies, _schedule, _node, to) {
       for (const { input, output, dims, into, from } of copies) {
         launchCopy(to, {
-          bytes: elementBytes(input, { ...to, device: WASM_HOST }) as MovedBytes,
+          bytes: elementBytes(input, to)!,
           dims,
           into: { buffer: to.buffer(output), ...into },
           from: { buffer: to.buffer(input), ...from },
         });
       }
     },
-    cost: (copies) => source.cost(copies),
+    cost: copiesCost,
   });
 
-/** Nodes that only give their first input another shape. */
-const aliasKernel = (source: WasmKernel): Kernel =>
-  anyKernel<true, null>({
-    name: source.name,
-    match: (node, at) => specOf<true>(source, node, at),
-    schedules: () => [null],
-    lower: (_spec, _schedule, node, to) => to.alias(node.outputs[0]!, node.inputs[0]!),
-    cost: () => ({ multiplyAdds: 0, bytes: 0 }),
-  });
+const rename = anyKernel<true, null>({
+  name: "alias",
+  match: renameSpec,
+  schedules: () => [null],
+  lower: (_spec, _schedule, node, to) => to.alias(node.outputs[0]!, node.inputs[0]!),
+  cost: () => ({ multiplyAdds: 0, bytes: 0 }),
+});
 
-export const copyKernels: readonly Kernel[] = wasmCopies.map((source) =>
-  source.name === "alias" ? aliasKernel(source) : copyKernel(source),
-);
+export const copyKernels: readonly Kernel[] = [rename, ...copyOperators.map(copyKernel)];

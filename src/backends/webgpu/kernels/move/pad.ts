@@ -1,16 +1,13 @@
 import { sizeOf } from "../../../../tensor/index.js";
-import { type PadSpec, padKernels } from "../../../wasm/kernels/move/pad.js";
+import { type PadSpec, padCost, padSpec } from "../../../specs/move/pad.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { linear, type UniformType, unroll, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 import { type MovedBytes, NOWHERE, perInvocation, rearrangeCode, WORKGROUP } from "./rearrange.js";
-
-const wasm = padKernels.find(({ name }) => name === "pad")!;
 
 /** ONNX Pad with a constant. */
 const pad: Kernel<PadSpec, null> = {
   name: "pad",
-  match: (node, at) => specOf<PadSpec>(wasm, node, at),
+  match: padSpec,
   schedules: () => [null],
   lower({ begins, input, output, bytes, fill }, _, node, to) {
     const count = sizeOf(output);
@@ -29,7 +26,7 @@ const pad: Kernel<PadSpec, null> = {
     const code = padCode(bytes, input.length, fill === null ? "zero" : "value");
     to.launch(code, bindings, uniforms, linear(Math.ceil(count / perInvocation(bytes)), WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: padCost,
 };
 
 function padCode(bytes: MovedBytes, rank: number, fill: "zero" | "value"): ShaderCode {

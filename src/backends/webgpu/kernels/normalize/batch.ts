@@ -1,14 +1,13 @@
-import { type BatchSpec, batchNormalizationKernel as wasm } from "../../../wasm/kernels/normalize/batch.js";
+import { type BatchSpec, batchNormalizationCost, batchNormalizationSpec } from "../../../specs/normalize/batch.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 
 const WORKGROUP = 64;
 
 /** ONNX BatchNormalization of float32 by given statistics: inference. */
 const batchNormalization: Kernel<BatchSpec, null> = {
   name: "normalize batch",
-  match: (node, at) => specOf<BatchSpec>(wasm, node, at),
+  match: batchNormalizationSpec,
   schedules: () => [null],
   lower({ batch, channels, plane, epsilon }, _, node, to) {
     const [x, scale, bias, mean, variance] = node.inputs.map((value) => to.buffer(value!));
@@ -17,7 +16,7 @@ const batchNormalization: Kernel<BatchSpec, null> = {
     const bindings = { x: x!, scale: scale!, bias: bias!, mean: mean!, variance: variance!, y };
     to.launch(batchCode, bindings, { count, channels, plane, epsilon }, linear(count, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: batchNormalizationCost,
 };
 
 const UNIFORMS = { count: "u32", channels: "u32", plane: "u32", epsilon: "f32" } as const;

@@ -1,13 +1,12 @@
-import { type GroupSpec, groupNormalizationKernel as wasm } from "../../../wasm/kernels/normalize/groups.js";
+import { type GroupSpec, groupNormalizationCost, groupNormalizationSpec } from "../../../specs/normalize/groups.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups as grid, input, output, shader, wgsl } from "../../wgsl/index.js";
 import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
-import { specOf } from "../same-spec.js";
 
 /** ONNX GroupNormalization and InstanceNormalization of float32: a workgroup for each group of channels. */
 const groupNormalization: Kernel<GroupSpec, RowSchedule> = {
   name: "normalize groups",
-  match: (node, at) => specOf<GroupSpec>(wasm, node, at),
+  match: groupNormalizationSpec,
   schedules: (_, device) => rowSchedules(device),
   lower({ batch, channels, plane, groups, epsilon, perGroup }, schedule, node, to) {
     const [x, scale, bias] = node.inputs.map((value) => to.buffer(value!));
@@ -22,7 +21,7 @@ const groupNormalization: Kernel<GroupSpec, RowSchedule> = {
       grid(rows),
     );
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: groupNormalizationCost,
 };
 
 const UNIFORMS = { rows: "u32", size: "u32", groups: "u32", each: "u32", epsilon: "f32" } as const;

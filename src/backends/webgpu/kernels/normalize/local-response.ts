@@ -1,7 +1,6 @@
-import { type LrnSpec, localResponseKernel as wasm } from "../../../wasm/kernels/normalize/local-response.js";
+import { type LrnSpec, localResponseCost, localResponseSpec } from "../../../specs/normalize/local-response.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = {
@@ -18,7 +17,7 @@ const UNIFORMS = {
 /** ONNX LRN of float32: each element by the squares of its neighbours in channels. */
 const localResponse: Kernel<LrnSpec, null> = {
   name: "local response normalization",
-  match: (node, at) => specOf<LrnSpec>(wasm, node, at),
+  match: localResponseSpec,
   schedules: () => [null],
   lower({ batch, channels, plane, alpha, beta, bias, size }, _, node, to) {
     const count = batch * channels * plane;
@@ -27,7 +26,7 @@ const localResponse: Kernel<LrnSpec, null> = {
     const uniforms = { count, channels, plane, before, after, alpha: alpha / size, beta, bias };
     to.launch(localResponseCode, bindings, uniforms, linear(count, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: localResponseCost,
 };
 
 const localResponseCode: ShaderCode<"x" | "y", keyof typeof UNIFORMS> = shader({

@@ -1,8 +1,7 @@
-import { type RowNormalization, rowNormalizationKernel as wasm } from "../../../wasm/kernels/normalize/rows.js";
+import { type RowNormalization, rowNormalizationCost, rowNormalizationSpec } from "../../../specs/normalize/rows.js";
 import { anyKernel, type Buffer, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups, input, output, type Piece, type Storage, shader, wgsl } from "../../wgsl/index.js";
 import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
-import { specOf } from "../same-spec.js";
 
 type Form = RowNormalization["form"];
 
@@ -14,7 +13,7 @@ const OPTIONAL_OUTPUTS = ["mean", "inverse", "sum"] as const;
 const rowNormalization: Kernel<RowNormalization, RowSchedule> = {
   name: "normalize rows",
   match(node, at) {
-    const spec = specOf<RowNormalization>(wasm, node, at);
+    const spec = rowNormalizationSpec(node, at);
     const bound = spec === null ? 0 : Object.keys(bindingsOf(spec.form)).length;
     return bound <= at.device.limits.maxStorageBuffersPerShaderStage ? spec : null;
   },
@@ -25,7 +24,7 @@ const rowNormalization: Kernel<RowNormalization, RowSchedule> = {
     for (const name of Object.keys(bindingsOf(form))) buffers[name] = to.buffer(values[name as keyof typeof values]!);
     to.launch(rowsCode(form, schedule), buffers, { rows, size, epsilon, skip_rows: skipRows }, groups(rows));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: rowNormalizationCost,
 };
 
 function bindingsOf(form: Form): Record<string, Storage> {

@@ -1,24 +1,20 @@
-import type { GlobalPoolSpec } from "../../../wasm/kernels/pool/global.js";
-import { poolKernels as wasmPools } from "../../../wasm/kernels/pool/index.js";
+import { type GlobalPoolSpec, globalPoolCost, globalPoolSpec } from "../../../specs/pool/global.js";
 import type { Kernel } from "../../kernel.js";
 import { groups, input, output, shader, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 import { MAXIMUM, START } from "./pool.js";
-
-const wasm = wasmPools.find(({ name }) => name === "global-pool")!;
 
 const WORKGROUP = 64;
 
 /** GlobalAveragePool and GlobalMaxPool, float32: the mean or the largest element of each plane, a workgroup to a plane. */
 export const globalPool: Kernel<GlobalPoolSpec, null> = {
   name: "global-pool",
-  match: (node, at) => specOf<GlobalPoolSpec>(wasm, node, at),
+  match: globalPoolSpec,
   schedules: () => [null],
   lower({ reduction, planes, size }, _schedule, node, to) {
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     to.launch(CODE[reduction], bindings, { planes, size }, groups(planes));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: globalPoolCost,
 };
 
 const globalCode = (max: boolean) =>

@@ -1,16 +1,14 @@
 import { sizeOf } from "../../../../tensor/index.js";
-import { pool as wasm } from "../../../wasm/kernels/pool/pool.js";
-import { type PoolSpec, poolSpec, type Reduction } from "../../../wasm/kernels/pool/spec.js";
+import { type PoolSpec, poolCost, poolSpec, type Reduction } from "../../../specs/pool/windows.js";
 import type { Kernel } from "../../kernel.js";
 import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
-import { specBy } from "../same-spec.js";
 
 const WORKGROUP = 64;
 
 /** MaxPool and AveragePool over one or two spatial axes: a thread to each output. NaN wins, as in ONNX's evaluation. */
 export const pool: Kernel<PoolSpec, null> = {
   name: "pool",
-  match: (node, at) => specBy(poolSpec, node, at),
+  match: poolSpec,
   schedules: () => [null],
   lower({ channels, input, output, kernel, strides, dilations, pads, counted, reduction }, _schedule, node, to) {
     const count = channels * sizeOf(output);
@@ -36,7 +34,7 @@ export const pool: Kernel<PoolSpec, null> = {
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     to.launch(CODE[reduction], bindings, uniforms, linear(count, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: poolCost,
 };
 
 /** Taps at rows [top, bottom) and columns [left, right) count, whether or not they are elements of x. */

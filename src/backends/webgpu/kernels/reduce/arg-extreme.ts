@@ -1,7 +1,6 @@
-import { type ArgSpec, argExtremeKernel as wasm } from "../../../wasm/kernels/reduce/arg-extreme.js";
+import { type ArgSpec, argExtremeCost, argExtremeSpec } from "../../../specs/reduce/arg-extreme.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
-import { specOf } from "../same-spec.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = { lines: "u32", dim: "u32", inner: "u32" } as const;
@@ -9,14 +8,14 @@ const UNIFORMS = { lines: "u32", dim: "u32", inner: "u32" } as const;
 /** ONNX ArgMax and ArgMin of float32 along any axis: an invocation for each line; int64. */
 const argExtreme: Kernel<ArgSpec, null> = {
   name: "arg extreme",
-  match: (node, at) => specOf<ArgSpec>(wasm, node, at),
+  match: argExtremeSpec,
   schedules: () => [null],
   lower({ op, selectLast, outer, dim, inner }, _, node, to) {
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     const lines = outer * inner;
     to.launch(argCode(op, selectLast), bindings, { lines, dim, inner }, linear(lines, WORKGROUP));
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: argExtremeCost,
 };
 
 const argCode = (op: ArgSpec["op"], selectLast: boolean): ShaderCode<"x" | "y", keyof typeof UNIFORMS> =>

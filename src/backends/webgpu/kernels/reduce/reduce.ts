@@ -2,9 +2,11 @@ import {
   type Finish,
   REDUCERS,
   type ReduceSpec,
+  reduceCost,
+  reduceSpec,
+  type Stage,
   type FoldName as TermName,
-  reduceKernel as wasm,
-} from "../../../wasm/kernels/reduce/reduce.js";
+} from "../../../specs/reduce/reduce.js";
 import { anyKernel, type Buffer, type Kernel, type Lowering, type ShaderCode } from "../../kernel.js";
 import { groups, input, LOWEST, linear, output, type Piece, shader, wgsl } from "../../wgsl/index.js";
 import { mathFunctions } from "../math.js";
@@ -17,7 +19,6 @@ import {
   rowShared,
   scheduleKey,
 } from "../rows.js";
-import { specOf } from "../same-spec.js";
 
 /** What is folded, from which value on, and how a term comes from an element. */
 interface Fold {
@@ -42,13 +43,6 @@ const FINISHES: Readonly<Record<Finish, (x: Piece) => Piece>> = {
   sqrt: (x) => wgsl`sqrt(${x})`,
   log: (x) => wgsl`logarithm(${x})`,
 };
-
-/** [outer, dim, inner] folded to [outer, inner]. */
-export interface Stage {
-  readonly outer: number;
-  readonly dim: number;
-  readonly inner: number;
-}
 
 /** From this length on, a row has a workgroup of its own. */
 const LONG = 32;
@@ -78,7 +72,7 @@ export function launchFold(
 /** ONNX's reductions of float32. */
 const reduce: Kernel<ReduceSpec, RowSchedule> = {
   name: "reduce",
-  match: (node, at) => specOf<ReduceSpec>(wasm, node, at),
+  match: reduceSpec,
   schedules: (_, device) => rowSchedules(device),
   lower({ op, stages, count }, schedule, node, to) {
     const { fold, again, finish } = REDUCERS[op]!;
@@ -91,7 +85,7 @@ const reduce: Kernel<ReduceSpec, RowSchedule> = {
       from = target;
     });
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: reduceCost,
 };
 
 const UNIFORMS = { results: "u32", dim: "u32", inner: "u32", scale: "f32" } as const;

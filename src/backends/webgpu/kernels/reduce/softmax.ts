@@ -1,8 +1,7 @@
-import { type SoftmaxSpec, softmaxKernel as wasm } from "../../../wasm/kernels/reduce/softmax.js";
+import { type SoftmaxSpec, softmaxCost, softmaxSpec } from "../../../specs/reduce/softmax.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
 import { groups, input, LOWEST, linear, output, type Piece, shader, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { foldTogether, type RowSchedule, rowSchedules, rowShared, scheduleKey } from "../rows.js";
-import { specOf } from "../same-spec.js";
 
 /** From this length on, a row has a workgroup of its own. */
 const LONG = 32;
@@ -13,7 +12,7 @@ type Code = ShaderCode<"x" | "y", keyof typeof UNIFORMS>;
 /** ONNX Softmax and LogSoftmax of float32: a workgroup for each long row, or an invocation for each line. */
 const softmax: Kernel<SoftmaxSpec, RowSchedule> = {
   name: "softmax",
-  match: (node, at) => specOf<SoftmaxSpec>(wasm, node, at),
+  match: softmaxSpec,
   schedules: (_, device) => rowSchedules(device),
   lower({ outer, dim, inner, log }, schedule, node, to) {
     const results = dim === 0 ? 0 : outer * inner;
@@ -22,7 +21,7 @@ const softmax: Kernel<SoftmaxSpec, RowSchedule> = {
     const grid = rows ? groups(results) : linear(results, WORKGROUP);
     to.launch(rows ? rowCode(log, schedule) : lineCode(log), bindings, { results, dim, inner }, grid);
   },
-  cost: (spec) => wasm.cost(spec),
+  cost: softmaxCost,
 };
 
 /** An element's result by the largest element and the sum of all exponentials below it. */

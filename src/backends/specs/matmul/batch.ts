@@ -1,7 +1,7 @@
-import type { Node } from "../../../../graph/index.js";
-import { SparseTensor } from "../../../../layouts/index.js";
-import { broadcastShapes, broadcastStrides, sizeOf } from "../../../../tensor/index.js";
-import type { MatchContext } from "../../kernel.js";
+import type { Node } from "../../../graph/index.js";
+import { SparseTensor } from "../../../layouts/index.js";
+import { broadcastShapes, broadcastStrides, sizeOf } from "../../../tensor/index.js";
+import type { Cost, NodeContext } from "../node.js";
 
 /** One axis of the batch after merging axes that both operands walk alike: how far (in matrices) each moves a step. */
 export interface BatchAxis {
@@ -31,7 +31,7 @@ export interface BatchMatMulSpec {
 }
 
 /** The multiplication that a MatMul or FusedMatMul of two float32 tensors stands for, or null when it is none that the kernels know. */
-export function batchMatMulSpec(node: Node, at: MatchContext): BatchMatMulSpec | null {
+export function batchMatMulSpec(node: Node, at: NodeContext): BatchMatMulSpec | null {
   const fused = node.domain === "com.microsoft" && node.op === "FusedMatMul";
   if (!fused && !(node.domain === "" && node.op === "MatMul")) return null;
   const [left, right] = node.inputs;
@@ -97,3 +97,8 @@ function batchAxes(a: readonly number[], b: readonly number[]): BatchAxis[] {
   });
   return axes;
 }
+
+export const batchMatMulCost = ({ m, n, k, count, bCount }: BatchMatMulSpec): Cost => ({
+  multiplyAdds: count * m * n * k,
+  bytes: 4 * (count * m * (k + n) + bCount * k * n),
+});

@@ -1,22 +1,22 @@
-import type { Node } from "../../../../graph/index.js";
-import { attributesFor, operatorOf, operators } from "../../../../ops/index.js";
-import type { AveragePoolAttributes } from "../../../../ops/nn/average-pool.js";
-import type { PoolAttributes } from "../../../../ops/nn/pool.js";
-import { resolveWindow } from "../../../../ops/nn/window.js";
-import type { MatchContext } from "../../kernel.js";
-import type { FrameSpec } from "../conv/frame.js";
+import type { Node } from "../../../graph/index.js";
+import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
+import type { AveragePoolAttributes } from "../../../ops/nn/average-pool.js";
+import type { PoolAttributes } from "../../../ops/nn/pool.js";
+import { resolveWindow } from "../../../ops/nn/window.js";
+import type { WindowsSpec } from "../conv/conv.js";
+import type { Cost, NodeContext } from "../node.js";
 
 export type Reduction = "max" | "average";
 
 /** Pooling of windows over each plane of x, one or two spatial axes, float32. `channels` are all planes, N · C. */
-export interface PoolSpec extends FrameSpec {
+export interface PoolSpec extends WindowsSpec {
   readonly reduction: Reduction;
   /** Padding after the last row and column that counts as elements, for an average with count_include_pad; likewise before. */
   readonly counted: { readonly before: readonly [number, number]; readonly after: readonly [number, number] };
 }
 
 /** The pooling that a MaxPool or AveragePool stands for, or null: three spatial axes, an output of indices, … */
-export function poolSpec(node: Node, at: MatchContext): PoolSpec | null {
+export function poolSpec(node: Node, at: NodeContext): PoolSpec | null {
   const average = node.op === "AveragePool";
   if (node.domain !== "" || !(average || node.op === "MaxPool") || node.outputs[1]) return null;
   const { dtype, shape } = at.type(node.inputs[0]!);
@@ -44,3 +44,8 @@ export function poolSpec(node: Node, at: MatchContext): PoolSpec | null {
     },
   };
 }
+
+export const poolCost = ({ channels, input, output, kernel }: PoolSpec): Cost => ({
+  multiplyAdds: channels * output[0] * output[1] * kernel[0] * kernel[1],
+  bytes: 4 * channels * (input[0] * input[1] + output[0] * output[1]),
+});

@@ -1,9 +1,9 @@
-import type { Node } from "../../../../graph/index.js";
-import { SparseTensor } from "../../../../layouts/index.js";
-import { Attributes, operators } from "../../../../ops/index.js";
-import { sizeOf } from "../../../../tensor/index.js";
-import type { MatchContext } from "../../kernel.js";
-import { type Epilogue, NO_EPILOGUE, type Order } from "./store.js";
+import type { Node } from "../../../graph/index.js";
+import { SparseTensor } from "../../../layouts/index.js";
+import { Attributes, operators } from "../../../ops/index.js";
+import { sizeOf } from "../../../tensor/index.js";
+import type { Cost, NodeContext } from "../node.js";
+import { type Epilogue, NO_EPILOGUE, type Order } from "./epilogue.js";
 
 /** Y = W · X for a node with one constant matrix: which of its inputs are what. */
 export interface LinearSpec {
@@ -28,7 +28,7 @@ export interface LinearSpec {
   readonly kept: number;
 }
 
-const OPERATORS: Readonly<Record<string, (node: Node, at: MatchContext) => Partial<LinearSpec> | null>> = {
+const OPERATORS: Readonly<Record<string, (node: Node, at: NodeContext) => Partial<LinearSpec> | null>> = {
   MatMul: (node, at) => matmul(node, at, { transA: false, transB: false }),
   "com.microsoft::FusedMatMul": fusedMatMul,
   Gemm: gemm,
@@ -36,7 +36,7 @@ const OPERATORS: Readonly<Record<string, (node: Node, at: MatchContext) => Parti
 };
 
 /** What a MatMul, Gemm, FusedMatMul or Linear with a constant weight multiplies; null for all other nodes. */
-export function linearSpec(node: Node, at: MatchContext): LinearSpec | null {
+export function linearSpec(node: Node, at: NodeContext): LinearSpec | null {
   const found = OPERATORS[node.domain === "" ? node.op : `${node.domain}::${node.op}`]?.(node, at);
   if (!found) return null;
   const { weight, perm, M, K, N } = found as Pick<LinearSpec, "weight" | "perm" | "M" | "K" | "N">;
@@ -59,7 +59,7 @@ interface Transposed {
 }
 
 /** A · B where one of them is a constant matrix. */
-function matmul(node: Node, at: MatchContext, { transA, transB }: Transposed): Partial<LinearSpec> | null {
+function matmul(node: Node, at: NodeContext, { transA, transB }: Transposed): Partial<LinearSpec> | null {
   const [a, b] = node.inputs as [NonNullable<Node["inputs"][0]>, NonNullable<Node["inputs"][0]>];
   const [aShape, bShape] = [at.type(a).shape, at.type(b).shape];
   if (at.constant(b) !== undefined && bShape.length === 2) {
@@ -85,14 +85,14 @@ function matmul(node: Node, at: MatchContext, { transA, transB }: Transposed): P
 /** Each matrix of a batch is a launch of its own. */
 const MAX_BATCH = 16;
 
-function fusedMatMul(node: Node, at: MatchContext): Partial<LinearSpec> | null {
+function fusedMatMul(node: Node, at: NodeContext): Partial<LinearSpec> | null {
   const attributes = new Attributes(node);
   if (attributes.flag("transBatchA") || attributes.flag("transBatchB")) return null;
   const spec = matmul(node, at, { transA: attributes.flag("transA"), transB: attributes.flag("transB") });
   return spec && { ...spec, epilogue: { ...NO_EPILOGUE, alpha: attributes.float("alpha", 1) } };
 }
 
-function gemm(node: Node, at: MatchContext): Partial<LinearSpec> | null {
+function gemm(node: Node, at: NodeContext): Partial<LinearSpec> | null {
   const attributes = new Attributes(node);
   const spec = matmul(node, at, { transA: attributes.flag("transA"), transB: attributes.flag("transB") });
   if (spec === null) return null;
@@ -109,7 +109,7 @@ function gemm(node: Node, at: MatchContext): Partial<LinearSpec> | null {
   return { ...spec, residual: 2, epilogue: { ...NO_EPILOGUE, alpha, residual: "before" } };
 }
 
-function linear(node: Node, at: MatchContext): Partial<LinearSpec> | null {
+function linear(node: Node, at: NodeContext): Partial<LinearSpec> | null {
   const operator = operators.get("ai.nonzero::Linear")!;
   const { transB, activation, residual } = operator.attributes(new Attributes(node)) as {
     transB: boolean;
@@ -133,3 +133,8 @@ function linear(node: Node, at: MatchContext): Partial<LinearSpec> | null {
     },
   };
 }
+
+export const linearCost = ({ M, K, N, batch, kept }: LinearSpec): Cost => ({
+  multiplyAdds: kept * N * batch,
+  bytes: 4 * (kept + batch * N * (M + K)),
+});

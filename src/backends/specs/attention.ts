@@ -1,9 +1,9 @@
-import type { Node, Value } from "../../../../graph/index.js";
-import type { MultiHeadAttentionAttributes } from "../../../../ops/contrib/multi-head-attention.js";
-import { attributesFor, operatorOf, operators } from "../../../../ops/index.js";
-import { type HeadStrides, headsFirst, rowsFirst } from "../../../../ops/nn/attend.js";
-import type { AttentionAttributes } from "../../../../ops/nn/attention.js";
-import type { MatchContext } from "../../kernel.js";
+import type { Node, Value } from "../../graph/index.js";
+import type { MultiHeadAttentionAttributes } from "../../ops/contrib/multi-head-attention.js";
+import { attributesFor, operatorOf, operators } from "../../ops/index.js";
+import { type HeadStrides, headsFirst, rowsFirst } from "../../ops/nn/attend.js";
+import type { AttentionAttributes } from "../../ops/nn/attention.js";
+import type { Cost, NodeContext } from "./node.js";
 
 /** A mask that is added to the scores (float32) or hides keys (bool, where false); strides in elements, 0 where it repeats. */
 export interface AttentionMask {
@@ -93,7 +93,7 @@ interface Parts {
   readonly at: AttentionSpec["at"];
 }
 
-function specOf(node: Node, at: MatchContext, parts: Parts): AttentionSpec | null {
+function specOf(node: Node, at: NodeContext, parts: Parts): AttentionSpec | null {
   const input = (index: number): Value | null => node.inputs[index] ?? null;
   const [query, key, value] = [input(0), input(1), input(2)];
   if (query === null || key === null || value === null) return null;
@@ -137,7 +137,7 @@ function specOf(node: Node, at: MatchContext, parts: Parts): AttentionSpec | nul
 }
 
 /** ONNX Attention without soft cap, windows, outside caches or an output of scores. */
-function matchAttention(node: Node, at: MatchContext): AttentionSpec | null {
+function matchAttention(node: Node, at: NodeContext): AttentionSpec | null {
   const a = attributesFor(node, operatorOf(node, operators)) as AttentionAttributes;
   if (a.softcap !== 0 || a.windowLeft !== null || a.windowRight !== null || node.inputs[6] || node.outputs[3])
     return null;
@@ -154,7 +154,7 @@ function matchAttention(node: Node, at: MatchContext): AttentionSpec | null {
 const KEY_PADDING = 4;
 
 /** com.microsoft MultiHeadAttention of separate q, k, v, with one kind of mask, without an output of scores. */
-function matchMultiHeadAttention(node: Node, at: MatchContext): AttentionSpec | null {
+function matchMultiHeadAttention(node: Node, at: NodeContext): AttentionSpec | null {
   const [query, key, value, bias, padding, mask] = node.inputs;
   if (!query || !key || !value || node.inputs.slice(8).some(Boolean) || node.outputs[3]) return null;
   if (at.type(query).shape.length !== 3 || (bias && at.type(bias).dtype !== "float32")) return null;
@@ -181,8 +181,16 @@ function matchMultiHeadAttention(node: Node, at: MatchContext): AttentionSpec | 
 }
 
 /** The attention that a node stands for, or null when it is none that the kernel knows. */
-export function attentionSpec(node: Node, at: MatchContext): AttentionSpec | null {
+export function attentionSpec(node: Node, at: NodeContext): AttentionSpec | null {
   if (node.domain === "" && node.op === "Attention") return matchAttention(node, at);
   if (node.domain === "com.microsoft" && node.op === "MultiHeadAttention") return matchMultiHeadAttention(node, at);
   return null;
 }
+
+export const attentionCost = (spec: AttentionSpec): Cost => {
+  const { batch, heads, kvHeads, queries, keys, past, headSize, valueSize } = spec;
+  return {
+    multiplyAdds: batch * heads * queries * (keys + past) * (headSize + valueSize),
+    bytes: 4 * batch * (heads * queries * (headSize + valueSize) + kvHeads * (keys + past) * (headSize + valueSize)),
+  };
+};

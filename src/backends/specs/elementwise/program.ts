@@ -1,6 +1,6 @@
-import type { Node, Value } from "../../../../graph/index.js";
-import { attributesFor, operatorKey, operators } from "../../../../ops/index.js";
-import { type DataType, Tensor } from "../../../../tensor/index.js";
+import type { Node, Value } from "../../../graph/index.js";
+import { attributesFor, operatorKey, operators } from "../../../ops/index.js";
+import { type DataType, Tensor } from "../../../tensor/index.js";
 import { isLaneType, type LaneType } from "./lanes.js";
 import { RULES } from "./rules.js";
 

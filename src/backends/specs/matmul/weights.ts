@@ -1,6 +1,6 @@
-import type { Constant } from "../../../../graph/index.js";
-import { parseLayout, SparseTensor, toMatrix, type ValueDataType } from "../../../../layouts/index.js";
-import { float16ToNumber, type Tensor } from "../../../../tensor/index.js";
+import type { Constant } from "../../../graph/index.js";
+import { parseLayout, SparseTensor, toMatrix, type ValueDataType } from "../../../layouts/index.js";
+import { float16ToNumber, type Tensor } from "../../../tensor/index.js";
 
 /** A sparse weight's stored entries by row: row r has the entries start[r] to start[r + 1], columns ascending. */
 export interface Entries {

@@ -1,10 +1,10 @@
-import type { Node, Value } from "../../../../graph/index.js";
-import { SparseTensor } from "../../../../layouts/index.js";
-import type { FusedConvAttributes } from "../../../../ops/fused/conv.js";
-import { attributesFor, operatorOf, operators } from "../../../../ops/index.js";
-import { type ConvAttributes, convWindow } from "../../../../ops/nn/conv.js";
-import type { ConcreteType, MatchContext } from "../../kernel.js";
-import type { Epilogue } from "../matmul/store.js";
+import type { Node, Value } from "../../../graph/index.js";
+import { SparseTensor } from "../../../layouts/index.js";
+import type { FusedConvAttributes } from "../../../ops/fused/conv.js";
+import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
+import { type ConvAttributes, convWindow } from "../../../ops/nn/conv.js";
+import type { Epilogue } from "../matmul/epilogue.js";
+import type { ConcreteType, Cost, NodeContext } from "../node.js";
 
 /** A convolution over two spatial axes; one axis is an image of height 1. float32, NCHW. */
 export interface ConvSpec {
@@ -25,6 +25,10 @@ export interface ConvSpec {
   /** Axes of the weight that make it a matrix [outputs, kernel positions × input channels]. */
   readonly perm: readonly number[];
 }
+
+/** A window's slide over [height, width] of each channel; see `Window` of the operators. */
+export type WindowsSpec = Pick<ConvSpec, "channels" | "input" | "output" | "kernel" | "strides" | "dilations" | "pads">;
+
 export type Pair = readonly [height: number, width: number];
 
 export const pixelsOf = ({ output }: ConvSpec): number => output[0] * output[1];
@@ -32,7 +36,7 @@ export const pixelsOf = ({ output }: ConvSpec): number => output[0] * output[1];
 const isFloat = (type: ConcreteType): boolean => type.dtype === "float32";
 
 /** The convolution that a Conv or ai.nonzero Conv stands for, or null: its weight is no constant, it has three spatial axes, … */
-export function convSpec(node: Node, at: MatchContext): ConvSpec | null {
+export function convSpec(node: Node, at: NodeContext): ConvSpec | null {
   const fused = node.domain === "ai.nonzero";
   if (node.op !== "Conv" || (node.domain !== "" && !fused)) return null;
   const [xValue, wValue, bias, residual] = node.inputs;
@@ -80,5 +84,14 @@ export function convSpec(node: Node, at: MatchContext): ConvSpec | null {
     },
     sparse,
     perm,
+  };
+}
+
+export function convCost(spec: ConvSpec): Cost {
+  const { batch, channels, outputs, group, kernel, input } = spec;
+  const inner = (channels / group) * kernel[0] * kernel[1];
+  return {
+    multiplyAdds: batch * outputs * pixelsOf(spec) * inner,
+    bytes: 4 * (batch * (channels * input[0] * input[1] + outputs * pixelsOf(spec)) + outputs * inner),
   };
 }

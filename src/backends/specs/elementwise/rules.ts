@@ -1,4 +1,4 @@
-import type { Node } from "../../../../graph/index.js";
+import type { Node } from "../../../graph/index.js";
 import type { LaneType } from "./lanes.js";
 import type { ProgramBuilder } from "./program.js";
 
