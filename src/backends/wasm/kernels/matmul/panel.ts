@@ -5,11 +5,11 @@ import { type Epilogue, epilogueKey, type Order } from "../../../specs/matmul/ep
 import { denseRows, isSparse, type RowRange } from "../../../specs/matmul/weights.js";
 import { type Func, i32, type Local } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
-import { denseRowsFor, denseTile, passesOf } from "./dense-tile.js";
+import { denseRowsFor, denseTile, passesOf, storeSums } from "./dense-tile.js";
 import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
-import { type StoreShape, storeBlock } from "./store.js";
+import { type StoreShape, storeBlock, storesTiles, storeTile } from "./store.js";
 import { HEADER_BYTES, streamOf, writeStream } from "./stream.js";
-import { streamTile, streamWidth } from "./stream-tile.js";
+import { type StreamTile, streamTile, streamWidth } from "./stream-tile.js";
 
 /**
  * Y = W · X for a constant W [M, K], dense or sparse in any layout, and X [K, N] packed in panels: the heart of MatMul, Gemm,
@@ -60,13 +60,14 @@ const SLAB_BYTES = 36 * 1024;
 
 /**
  * The schedule where none is given. Where few entries are kept, a longer slab costs misses in the first cache but saves carrying
- * sums from slab to slab.
+ * sums from slab to slab; rows of X that are two whole cache lines make such misses fewer.
  */
 export function scheduleFor(weight: Constant): PanelSchedule {
   if (!isSparse(weight)) return { width: 6, slab: 384, block: 96 };
   const { rows, cols, parts } = weight.stored;
-  const long = cols > 2048 ? 512 : 384;
-  return { width: 12, slab: parts.values!.size < SPARSE * rows * cols ? long : 192, block: 0 };
+  if (parts.values!.size >= SPARSE * rows * cols) return { width: 12, slab: 192, block: 0 };
+  const slab = cols > 2048 ? 640 : 384;
+  return { width: streamOf(weight, [0, rows], slab).share === 1 ? 8 : 12, slab, block: 0 };
 }
 const SPARSE = 0.15;
 
@@ -161,7 +162,7 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
         f.increment(w, i32.mul(i32.mul(row, K), 4));
         const rowBytes = f.local("i32", i32.shl(K, 2));
         forWidths(f, widths, p, wideCount, (width, column) => {
-          forSlabs(f, { x, p, K, pitch, slab }, (slabX, inputs, fresh) => {
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { inputs, fresh }) => {
             const out = f.local("i32", sums);
             const end = f.local("i32", i32.add(sums, i32.mul(rows, pitch)));
             const from = f.local("i32", w);
@@ -187,28 +188,37 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
 }
 type Shared = [I, I, I, I, I, I, I, I, I, I, I];
 
-/** Runs `body` for each slab of a panel: the slab's address, its inputs, and whether it is the first. */
+interface Slab {
+  readonly inputs: I;
+  /** Not 0 in the first slab, and in the last. */
+  readonly fresh: I;
+  readonly last: I;
+}
+
+/** Runs `body` for each slab of a panel, with the slab's address. */
 function forSlabs(
   f: Func,
   { x, p, K, pitch, slab }: { x: I; p: I; K: I; pitch: number; slab: number },
-  body: (x: I, inputs: I, fresh: I) => void,
+  body: (x: I, slab: Slab) => void,
 ): void {
   const k = f.local("i32", 0);
   const inputs = f.local("i32");
   const fresh = f.local("i32");
+  const last = f.local("i32");
   const slabX = f.local("i32", i32.add(x, i32.mul(i32.mul(p, K), pitch)));
   f.doWhile(
     () => {
       f.set(fresh, i32.eqz(k));
       f.set(inputs, i32.sub(K, k));
+      f.set(last, i32.le_s(inputs, slab));
       f.set(inputs, i32.min_s(inputs, slab));
-      body(slabX, inputs, fresh);
+      body(slabX, { inputs, fresh, last });
       f.increment(slabX, slab * pitch);
       f.increment(k, slab);
     },
     () => i32.lt_s(k, K),
   );
-  f.free(k, inputs, fresh, slabX);
+  f.free(k, inputs, fresh, last, slabX);
 }
 
 function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): void {
@@ -250,33 +260,53 @@ function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: Str
         f.increment(sums, i32.mul(thread, sumBytes));
         f.increment(scales, stream);
         forWidths(f, widths, p, wideCount, (width, column) => {
-          forSlabs(f, { x, p, K, pitch, slab }, (slabX, _inputs, fresh) => {
+          const shape: StoreShape = { width, pitch, order, epilogue, scaled };
+          // Sums of a whole panel go from the last slab's registers to y; those of a panel that ends amid a vector, or that take more to
+          // finish, by way of the thread's scratch.
+          const direct = f.local("i32", 0);
+          if (storesTiles(order, epilogue)) f.set(direct, i32.ge_s(i32.sub(N, column), 4 * width));
+          const corner = f.local("i32", i32.add(y, i32.add(i32.mul(row, stride), i32.shl(column, 2))));
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { fresh, last }) => {
+            f.set(last, i32.and(last, direct));
             const out = f.local("i32");
+            const strip = f.local("i32");
+            const lines = f.localArray("i32", share);
             const left = f.local("i32", rows);
             const quads = f.local("i32");
             const singles = f.local("i32");
             const from = f.local("i32");
-            const passes = passesOf(width, most);
             f.doWhile(
               () => {
                 f.set(quads, i32.load(w, 0));
                 f.set(singles, i32.load16_u(w, 4));
-                f.set(out, i32.add(sums, i32.mul(i32.load16_u(w, 6), share * pitch)));
+                f.set(strip, i32.mul(i32.load16_u(w, 6), share));
+                f.set(out, i32.add(sums, i32.mul(strip, pitch)));
+                f.set(lines[0]!, i32.add(corner, i32.mul(strip, stride)));
+                if (share === 2) f.set(lines[1]!, i32.add(lines[0]!, stride));
+                f.increment(strip, row);
                 f.increment(w, HEADER_BYTES);
-                for (const pass of passes) {
+                for (const pass of passesOf(width, most)) {
                   f.set(from, w);
+                  const store: StreamTile["store"] = (tile) =>
+                    f.if(
+                      last,
+                      () => storeTile(f, shape, tile, pass.first, { rows: lines, row: strip, bias, scales }, device),
+                      () => storeSums(f, tile, (r, j) => r * pitch + 16 * (pass.first + j), out),
+                    );
                   const at = { w: from, quads, singles, x: slabX, sums: out, fresh };
-                  streamTile(f, { share, ...pass, pitch, dtype }, at, device);
+                  streamTile(f, { share, ...pass, pitch, dtype, store }, at, device);
                 }
                 f.set(w, from);
                 f.increment(left, -share);
               },
               () => left,
             );
-            f.free(out, left, quads, singles, from);
+            f.free(out, strip, ...lines, left, quads, singles, from);
           });
-          const shape: StoreShape = { width, pitch, order, epilogue, scaled };
-          storeBlock(f, shape, { sums, rows, row, column, N, y, stride, bias, residual, scales }, device);
+          f.if(i32.eqz(direct), () =>
+            storeBlock(f, shape, { sums, rows, row, column, N, y, stride, bias, residual, scales }, device),
+          );
+          f.free(direct, corner);
         });
       }),
   };

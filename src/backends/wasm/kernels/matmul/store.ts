@@ -54,6 +54,46 @@ function finish(
   return position === "after" ? f32x4.add(value, from.residual) : value;
 }
 
+/** Activations that need no more than a register or two. */
+const LIGHT = ["", "Relu", "Clip"];
+
+/** Whether a tile may finish its sums while it has them in registers, and store them to y. */
+export const storesTiles = (order: Order, { activation, residual }: Epilogue): boolean =>
+  order === "feature-major" && LIGHT.includes(activation) && residual === "";
+
+export interface TileArguments {
+  /** Where the rows of the tile go: y at the panel's first column. */
+  readonly rows: readonly I[];
+  /** The first row's number in W. */
+  readonly row: I;
+  readonly bias: I;
+  readonly scales: I;
+}
+
+/** Finishes the sums of a tile of whole vectors, `first` vectors into its panel, and stores them; where `storesTiles`. */
+export function storeTile(
+  f: Func,
+  shape: StoreShape,
+  sums: readonly (readonly Local<"v128">[])[],
+  first: number,
+  at: TileArguments,
+  device: DeviceInfo,
+): void {
+  const { epilogue, scaled } = shape;
+  const bias = f.local("v128");
+  const scale = f.local("v128");
+  sums.forEach((line, r) => {
+    const number = i32.shl(i32.add(at.row, r), 2);
+    if (epilogue.bias) f.set(bias, scaledBias(epilogue, v128.load32_splat(i32.add(at.bias, number))));
+    if (scaled) f.set(scale, v128.load32_splat(i32.add(at.scales, number)));
+    const from = { scale, bias: epilogue.bias ? bias : null, residual: scale };
+    line.forEach((sum, j) => {
+      f.storeV128(at.rows[r]!, finish(f, shape, sum, from, device), 16 * (first + j));
+    });
+  });
+  f.free(bias, scale);
+}
+
 const scaledBias = ({ beta = 1 }: Epilogue, bias: V128): V128 =>
   beta === 1 ? bias : f32x4.mul(bias, f32x4.const(beta));
 

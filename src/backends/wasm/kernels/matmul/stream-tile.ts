@@ -3,7 +3,7 @@ import { type Func, f32x4, i16x8, i32, i32x4, type Local, v128 } from "../../asm
 import type { I32, V128 } from "../../asm/instructions.js";
 import type { DeviceInfo } from "../../kernel.js";
 import { madd } from "../../math.js";
-import { loadSums, storeSums } from "./dense-tile.js";
+import { loadSums } from "./dense-tile.js";
 import { fences, loadsPerFence } from "./fences.js";
 import { quadBytes, singleBytes, singleOffset, VALUE_BYTES } from "./stream.js";
 
@@ -16,6 +16,8 @@ export interface StreamTile {
   readonly first: number;
   readonly pitch: number;
   readonly dtype: ValueDataType;
+  /** What becomes of the sums, by row and vector. */
+  store(sums: readonly (readonly Local<"v128">[])[]): void;
 }
 
 /** The widest tile: 12 accumulators, 10 where widened values take registers of their own. */
@@ -33,7 +35,7 @@ export const streamWidth = (share: 1 | 2, dtype: ValueDataType): number =>
  */
 export function streamTile(
   f: Func,
-  { share, vectors, first, pitch, dtype }: StreamTile,
+  { share, vectors, first, pitch, dtype, store }: StreamTile,
   at: { w: I; quads: I; singles: I; x: I; sums: I; fresh: I },
   device: DeviceInfo,
 ): void {
@@ -109,7 +111,7 @@ export function streamTile(
   for (const set of sums.slice(1)) {
     set.forEach((line, r) => line.forEach((sum, j) => f.set(sums[0]![r]![j]!, f32x4.add(sums[0]![r]![j]!, sum))));
   }
-  storeSums(f, sums[0]!, place, at.sums);
+  store(sums[0]!);
   f.free(...sums.flat(2), ...value, quad, row, ...inputs, end);
 }
 
