@@ -1,6 +1,7 @@
 import { type Constant, capturesOf, type Graph, labelOf, subgraphsOf, type Value } from "../graph/index.js";
-import { NonzeroError, Tensor } from "../tensor/index.js";
-import { shapingInputs, signatureOf, specOf } from "./signature.js";
+import { type DataType, NonzeroError, Tensor } from "../tensor/index.js";
+import type { Fetches } from "./deliver.js";
+import { readsValue, shapingInputs, signatureOf, specOf } from "./signature.js";
 import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
 
 /** What a run gives: at once, or where the device works on its own, later. */
@@ -9,10 +10,21 @@ export type Results = Tensor[] | Promise<Tensor[]>;
 export type Profile<R extends Results> =
   R extends Promise<unknown> ? Promise<readonly TimedStep[]> : readonly TimedStep[];
 
+/** A tensor wherever it is: a `Tensor` on the host, or another object for one in a device's own memory, which only plans of that device read. */
+export interface LocatedTensor {
+  readonly dtype: DataType;
+  readonly shape: readonly number[];
+}
+
 /** A specialized graph made ready to run on some device. */
 export interface Plan<R extends Results = Tensor[]> {
-  /** Outputs for feeds of exactly the types that the plan was made for, in order of `Specialized.outputs`. */
-  run(feeds: readonly Tensor[]): R;
+  /**
+   * Outputs for feeds of exactly the types that the plan was made for, in order of `Specialized.outputs`; those that have a tensor in
+   * `fetches` are written into it.
+   */
+  run(feeds: readonly Tensor[], fetches?: Fetches): R;
+  /** On devices with memory of their own: feeds may be there, and outputs stay there where the plan's maker was told so. */
+  runLocated?(feeds: readonly LocatedTensor[]): Promise<LocatedTensor[]>;
   /** What runs where, in order. */
   describe(): readonly PlanStep[];
   /** Runs each step by itself and says how long it took, in milliseconds; slower as a whole than `run`. */
@@ -38,7 +50,10 @@ export interface TimedStep extends PlanStep {
 
 /** Makes plans for one device. */
 export interface PlanMaker<R extends Results = Tensor[]> {
-  plan(spec: Specialized, host: HostSteps): Plan<R>;
+  /** `fed`: the inputs that come in the device's own memory. */
+  plan(spec: Specialized, host: HostSteps, fed: ReadonlySet<Value>): Plan<R>;
+  /** A tensor of the device's memory on the host. */
+  download?(tensor: LocatedTensor): Promise<Tensor>;
   /** A maker for plans that run in the middle of this one's (bodies of Loop and Scan): they must not share its activations' memory. */
   nested(): PlanMaker;
 }
@@ -73,16 +88,29 @@ export class Executor<R extends Results = Tensor[]> {
     this.#shaping = shapingInputs(graph);
   }
 
-  /** `feeds` in order of the graph's inputs; the outputs in order. */
-  run(feeds: readonly Tensor[]): R {
+  /** `feeds` in order of the graph's inputs; the outputs in order, in the tensors of `fetches` where there are any. */
+  run(feeds: readonly Tensor[], fetches: Fetches = []): R {
     const { plan, rest } = this.#entry(feeds);
-    const outputs = plan.run(feeds);
-    if (rest === null) return outputs;
-    return (outputs instanceof Promise ? outputs.then((values) => rest.run(values)) : rest.run(outputs)) as R;
+    if (rest === null) return plan.run(feeds, fetches);
+    const values = plan.run(feeds);
+    return (values instanceof Promise ? values.then((now) => rest.run(now, fetches)) : rest.run(values, fetches)) as R;
+  }
+
+  /**
+   * As `run`, with feeds that may be in the device's memory, and outputs that the maker keeps there. What a plan's shapes depend on is read
+   * back first.
+   * @throws NonzeroError "unsupported" where the device has no memory of its own.
+   */
+  async runLocated(feeds: readonly LocatedTensor[]): Promise<LocatedTensor[]> {
+    const known = await Promise.all(feeds.map((feed, i) => this.#withValue(this.#graph.inputs[i]!, feed)));
+    const { plan, rest } = this.#entry(known);
+    if (plan.runLocated === undefined) throw new NonzeroError("unsupported", "this device has no memory of its own");
+    const outputs = await plan.runLocated(known);
+    return rest === null ? outputs : rest.runLocated(outputs);
   }
 
   /** The steps that `run` would take for these feeds up to the first data-dependent shape. */
-  describe(feeds: readonly Tensor[]): readonly PlanStep[] {
+  describe(feeds: readonly LocatedTensor[]): readonly PlanStep[] {
     return this.#entry(feeds).plan.describe();
   }
 
@@ -101,7 +129,16 @@ export class Executor<R extends Results = Tensor[]> {
     this.#subgraphs.clear();
   }
 
-  #entry(feeds: readonly Tensor[]): Entry<R> {
+  /** The feed, on the host where a plan is made for its value. */
+  async #withValue(input: Value, feed: LocatedTensor): Promise<LocatedTensor> {
+    if (feed instanceof Tensor || !readsValue(input, feed, this.#shaping)) return feed;
+    if (this.#maker.download === undefined) return feed;
+    return this.#maker.download(feed).catch((error: unknown) => {
+      throw error instanceof NonzeroError ? error.at({ field: input.name }) : error;
+    });
+  }
+
+  #entry(feeds: readonly LocatedTensor[]): Entry<R> {
     const specs = this.#graph.inputs.map((input, i) => specOf(input, feeds[i]!, this.#shaping));
     const key = signatureOf(specs);
     let entry = this.#plans.get(key);
@@ -121,7 +158,8 @@ export class Executor<R extends Results = Tensor[]> {
     const spec = specialize(this.#graph, specs);
     const host: HostSteps = { runSubgraph: (graph, feeds, captured) => this.#runSubgraph(graph, feeds, captured) };
     const rest = spec.rest === null ? null : new Executor(spec.rest, this.#maker);
-    return { plan: this.#maker.plan(spec, host), spec, rest };
+    const fed = new Set(this.#graph.inputs.filter((_, i) => specs[i]!.onDevice));
+    return { plan: this.#maker.plan(spec, host, fed), spec, rest };
   }
 
   #runSubgraph(graph: Graph, feeds: readonly Tensor[], captured: (value: Value) => Tensor): Tensor[] {

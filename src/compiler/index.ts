@@ -1,3 +1,4 @@
+export * from "./deliver.js";
 export * from "./executor.js";
 export { fuse } from "./fusion/index.js";
 export { inferTypes } from "./infer-types.js";

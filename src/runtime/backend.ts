@@ -2,7 +2,7 @@ import type { Backend, InferenceSession, InferenceSessionHandler, OnnxValue } fr
 import type { Results } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
 import { NonzeroError } from "../tensor/index.js";
-import { fromOrt, intoOrt, toOrt } from "./convert.js";
+import { fromOrt, toOrt } from "./convert.js";
 import { type ExternalDataOption, loadModel } from "./load.js";
 import { type AsyncDeviceName, type DeviceName, Runner, type RunnerOptions } from "./runner.js";
 
@@ -58,10 +58,12 @@ function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
     outputMetadata: runner.outputs.map(metadataOf),
     async run(feeds, fetches) {
       const tensors = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, fromOrt(name, value)]));
-      const outputs = await runner.run(tensors);
+      const given = Object.entries(fetches).flatMap(([name, target]) =>
+        target === null ? [] : [[name, fromOrt(name, target)] as const],
+      );
+      const outputs = await runner.run(tensors, Object.fromEntries(given));
       const results: Record<string, OnnxValue> = {};
-      for (const [name, target] of Object.entries(fetches))
-        results[name] = target === null ? toOrt(outputs[name]!) : intoOrt(name, target, outputs[name]!);
+      for (const [name, target] of Object.entries(fetches)) results[name] = target ?? toOrt(outputs[name]!);
       return results;
     },
     async dispose() {

@@ -31,18 +31,3 @@ export function toOrt(tensor: Tensor): OrtTensor {
   if (dtype === "string") return new OrtTensor("string", data as string[], shape);
   return new OrtTensor(dtype as "float32", data as Float32Array, shape);
 }
-
-/** Writes a result into a tensor that the caller made for it. @throws NonzeroError "shape" where it does not fit. */
-export function intoOrt(name: string, target: OnnxValue, tensor: Tensor): OnnxValue {
-  const into = fromOrt(name, target);
-  if (into.dtype !== tensor.dtype || into.shape.join() !== tensor.shape.join()) {
-    throw new NonzeroError(
-      "shape",
-      `the result is ${tensor.dtype}[${tensor.shape}], the tensor given for it ${into.dtype}[${into.shape}]`,
-      { field: name },
-    );
-  }
-  if (tensor.dtype === "string") (into.data as string[]).splice(0, tensor.size, ...tensor.strings());
-  else into.bytes().set(tensor.bytes());
-  return target;
-}

@@ -9,7 +9,7 @@ import {
   referencePlans,
 } from "../compiler/index.js";
 import { type Dim, type Graph, type Model, Value, type ValueType } from "../graph/index.js";
-import { NonzeroError, Tensor } from "../tensor/index.js";
+import { NonzeroError, type Tensor } from "../tensor/index.js";
 
 /** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
 export const DEVICES = ["wasm", "reference"] as const;
@@ -79,12 +79,20 @@ export class Runner<R extends Results = Tensor[]> {
    * Outputs by name, in the order of the model's outputs. Named dimensions may be anything, as in onnxruntime.
    * @throws NonzeroError "not-found" for an input that is missing or that the model does not have, "shape" for one of another dtype or
    * shape than the model declares, "invalid-argument" after `release`.
+   *
+   * Outputs are new tensors, but for those named in `fetches`: they are written into the tensors given there (of just their dtype and
+   * shape, or it is a "shape" error), which spares a loop that runs again and again the memory.
    */
-  run(feeds: Readonly<Record<string, Tensor>>): Outputs<R> {
-    const { executor, tensors, maker } = this.#prepare(feeds);
+  run(feeds: Readonly<Record<string, Tensor>>, fetches: Readonly<Record<string, Tensor>> = {}): Outputs<R> {
+    const { executor, tensors } = this.#prepare(feeds);
+    for (const name of Object.keys(fetches)) {
+      if (!this.outputs.some((output) => output.name === name))
+        throw new NonzeroError("not-found", "the model has no such output", { field: name });
+    }
     const named = (results: readonly Tensor[]): Record<string, Tensor> =>
-      Object.fromEntries(this.outputs.map(({ name }, i) => [name, maker.result(results[i]!)]));
-    const results: Results = executor.run(tensors);
+      Object.fromEntries(this.outputs.map(({ name }, i) => [name, results[i]!]));
+    const into = this.outputs.map(({ name }) => fetches[name]);
+    const results: Results = executor.run(tensors, into);
     return (results instanceof Promise ? results.then(named) : named(results)) as Outputs<R>;
   }
 
@@ -102,8 +110,8 @@ export class Runner<R extends Results = Tensor[]> {
     this.#live = null;
   }
 
-  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor<R>; tensors: Tensor[]; maker: Maker<R> } {
-    const { maker } = this.#held();
+  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor<R>; tensors: Tensor[] } {
+    this.#held();
     const overridden = this.defaults.filter(({ name }) => feeds[name] !== undefined);
     const open = [...this.inputs, ...overridden];
     for (const name of Object.keys(feeds)) {
@@ -117,7 +125,7 @@ export class Runner<R extends Results = Tensor[]> {
       checkFeed(input.name, tensor, input.type);
       return tensor;
     });
-    return { executor: this.#executor(overridden.map(({ name }) => name)), tensors, maker };
+    return { executor: this.#executor(overridden.map(({ name }) => name)), tensors };
   }
 
   #held(): { readonly graph: Graph; readonly maker: Maker<R> } {
@@ -159,8 +167,6 @@ interface Maker<R extends Results> {
   readonly fallback: string | null;
   readonly plans: PlanMaker<R>;
   readonly threads: number;
-  /** An executor's result as the caller may have it: no one else's data. */
-  result(tensor: Tensor): Tensor;
   release(): void;
 }
 
@@ -177,7 +183,6 @@ async function asyncMakerFor(options: RunnerOptions): Promise<Maker<Results>> {
       fallback: null,
       plans: session,
       threads: 1,
-      result: (tensor) => tensor,
       release: () =>
         void session.release().then(() => {
           host.release();
@@ -204,18 +209,15 @@ function makerFor({ device = "wasm", threads }: RunnerOptions): Maker<Tensor[]> 
         fallback: null,
         plans: session,
         threads: session.store.device.threads,
-        result: (tensor) => tensor,
         release: () => session.release(),
       };
     }
     case "reference":
-      // Evaluations may hand on a feed or a constant of the model as it is.
       return {
         device,
         fallback: null,
         plans: referencePlans,
         threads: 1,
-        result: ({ dtype, shape, data }) => new Tensor(dtype, shape, data.slice()),
         release: () => {},
       };
     case "webgpu":

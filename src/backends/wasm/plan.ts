@@ -1,5 +1,6 @@
 import {
   checkOutput,
+  deliver,
   denseOf,
   fuse,
   type HostSteps,
@@ -11,7 +12,7 @@ import {
 } from "../../compiler/index.js";
 import { labelOf, type Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
-import { byteLengthOf, locate, type NumericArray, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
+import { byteLengthOf, locate, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
 import { isFusible } from "../specs/elementwise/program.js";
 import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
 import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
@@ -137,10 +138,10 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
   };
   let single: Segment[][] | null = null; // each step's own programs, made when a profile is asked for
   return {
-    run(feeds) {
+    run(feeds, fetches = []) {
       begin(feeds);
       play(segments);
-      return spec.outputs.map((output) => copyOf(view(output)));
+      return spec.outputs.map((output, i) => deliver(output, view(output), fetches[i]));
     },
     profile(feeds) {
       single ??= described.map((_, s) =>
@@ -258,11 +259,4 @@ function addressOf(arg: Argument): number {
   const [buffer, offset] = "buffer" in arg ? [arg.buffer, arg.offset] : [arg, 0];
   if (buffer.address === null) throw new Error("a launch's buffer was never placed");
   return buffer.address + offset;
-}
-
-/** A tensor of its own. (Constructing an array from another skips the zeroing that `slice` does on shared memory.) */
-function copyOf({ dtype, shape, data }: Tensor): Tensor {
-  if (dtype === "string") return new Tensor(dtype, shape, [...(data as string[])]);
-  const Copy = data.constructor as new (data: NumericArray) => NumericArray;
-  return new Tensor(dtype, shape, new Copy(data as NumericArray));
 }
