@@ -1,6 +1,7 @@
 import { capturesOf, type Graph, type Node, subgraphsOf, type Value } from "../graph/index.js";
 import { operatorOf, operators } from "../ops/index.js";
-import { isFloat, type Tensor } from "../tensor/index.js";
+import { isFloat, sizeOf, Tensor } from "../tensor/index.js";
+import type { LocatedTensor } from "./executor.js";
 import type { InputSpec } from "./specialize.js";
 
 /** Values of at most this many elements may become part of a plan's signature: integers as shapes are made of, and floats as Resize scales by. */
@@ -40,18 +41,22 @@ export function shapingInputs(graph: Graph): ReadonlySet<Value> {
   return new Set(graph.inputs.filter((input) => found.has(input)));
 }
 
-/** What a plan is made for: types of all inputs, and the values of small shaping ones. */
-export function specOf(input: Value, tensor: Tensor, shaping: ReadonlySet<Value>): InputSpec {
+/** Whether a plan is made for this input's value, not its type alone. */
+export const readsValue = (input: Value, { dtype, shape }: LocatedTensor, shaping: ReadonlySet<Value>): boolean =>
+  shaping.has(input) && sizeOf(shape) <= (isFloat(dtype) ? SMALL_FLOATS : SMALL);
+
+/** What a plan is made for: types of all inputs, which of them are in the device's memory, and the values of small shaping ones. */
+export function specOf(input: Value, tensor: LocatedTensor, shaping: ReadonlySet<Value>): InputSpec {
   const type = { dtype: tensor.dtype, shape: tensor.shape };
-  const most = isFloat(tensor.dtype) ? SMALL_FLOATS : SMALL;
-  return { type, value: shaping.has(input) && tensor.size <= most ? tensor : undefined };
+  if (!(tensor instanceof Tensor)) return { type, onDevice: true };
+  return { type, value: readsValue(input, tensor, shaping) ? tensor : undefined };
 }
 
 /** Equal for inputs that the same plan serves. */
 export const signatureOf = (specs: readonly InputSpec[]): string =>
   specs
     .map(
-      ({ type, value }) =>
-        `${type.dtype}[${type.shape}]${value === undefined ? "" : `=${Array.from(value.data as ArrayLike<unknown>)}`}`,
+      ({ type, value, onDevice }) =>
+        `${type.dtype}[${type.shape}]${onDevice ? "@" : ""}${value === undefined ? "" : `=${Array.from(value.data as ArrayLike<unknown>)}`}`,
     )
     .join(";");

@@ -35,6 +35,8 @@ export interface Specialized {
 export interface InputSpec {
   readonly type: ConcreteType;
   readonly value?: Tensor | undefined;
+  /** Fed in the device's own memory. */
+  readonly onDevice?: boolean;
 }
 
 /** @throws NonzeroError "shape" naming the node where shapes don't fit. */
