@@ -17,3 +17,7 @@ export function maskWeight(weight: Weight, { rows, cols, data }: Mask): Tensor {
   for (let i = 0; i < masked.length; i++) if (kept[i] === 0) masked[i] = 0;
   return new Tensor(dtype, shape, masked);
 }
+
+/** A weight with the values of a matrix [outputs, inputs], in its own dtype. */
+export const mendWeight = ({ constant, perm }: Weight, values: Matrix): Tensor =>
+  fromMatrix(values, constant.shape, perm, constant.dtype);

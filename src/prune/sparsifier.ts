@@ -1,7 +1,7 @@
 import type { Constant, Model, Value } from "../graph/index.js";
-import { applyMask, type Mask, type Matrix } from "../sparsity/index.js";
+import { applyMask, checkSameShape, type Mask, type Matrix } from "../sparsity/index.js";
 import { locate, NonzeroError } from "../tensor/index.js";
-import { maskWeight, weightMatrix } from "./mask-weight.js";
+import { maskWeight, mendWeight, weightMatrix } from "./mask-weight.js";
 import { constantNodesToConstants, replaceConstants } from "./replace.js";
 import { type Weight, weightsOf } from "./weights.js";
 
@@ -17,6 +17,19 @@ export interface SparsifierGroup<Options> {
   readonly original: Matrix;
   /** All ones until the first step. */
   mask: Mask;
+  /** What became of the kept weights, where the sparsifier mends them; null where they stay as they are. */
+  mended: Matrix | null;
+}
+
+/** What a step does to one weight: its mask, and new values for what is kept, if any. */
+export interface MaskUpdate {
+  readonly mask: Mask;
+  readonly mended: Matrix | null;
+}
+
+/** All that a sparsifier knows of the weights in its care, by name: plain data if the options are. */
+export interface SparsifierState<Options> {
+  readonly groups: readonly ({ readonly tensorFqn: string; readonly options: Options } & MaskUpdate)[];
 }
 
 /**
@@ -59,7 +72,8 @@ export abstract class BaseSparsifier<Options extends object> {
       this.check(options);
       const original = weightMatrix(weight);
       const { rows, cols } = original;
-      return { weight, options, original, mask: { rows, cols, data: new Uint8Array(rows * cols).fill(1) } };
+      const mask = { rows, cols, data: new Uint8Array(rows * cols).fill(1) };
+      return { weight, options, original, mask, mended: null };
     });
     this.groups.push(...added);
     this.#given = model;
@@ -74,30 +88,92 @@ export abstract class BaseSparsifier<Options extends object> {
   /** Chooses the masks anew. @throws what `updateMask` throws, naming the weight; the masks then stay as they were. */
   step(): void {
     if (!this.enableMaskUpdate) return;
-    const masks = this.groups.map((group) =>
-      locate({ field: group.weight.name }, () => this.updateMask(group, applyMask(group.original, group.mask))),
-    );
-    this.groups.forEach((group, i) => {
-      group.mask = masks[i]!;
-    });
+    const updates = this.groups.map((group) => this.#update(group));
+    this.groups.forEach((group, i) => Object.assign(group, updates[i]));
   }
 
-  /** The model with the masks multiplied into its weights; the sparsifier lets go of it. @throws NonzeroError "invalid-argument" before prepare. */
-  squashMask(): Model {
+  /**
+   * As `step`, for one weight: for methods that go from layer to layer and calibrate each on what the layers before it have become (`masked`).
+   * @throws NonzeroError "not-found" for a weight that is not in care, and what `updateMask` throws.
+   */
+  stepWeight(tensorFqn: string): void {
+    const group = this.groups.find(({ weight }) => weight.name === tensorFqn);
+    if (group === undefined)
+      throw new NonzeroError("not-found", `'${tensorFqn}' is not in care`, { field: "tensorFqn" });
+    if (this.enableMaskUpdate) Object.assign(group, this.#update(group));
+  }
+
+  /** The model with masks and mended weights as they stand. @throws NonzeroError "invalid-argument" before prepare. */
+  masked(): Model {
     if (this.#model === null) throw new NonzeroError("invalid-argument", "prepare(model) comes before squashMask()");
     const replaced = new Map<Value, Constant>(
-      this.groups.map(({ weight, mask }) => [weight.value, maskWeight(weight, mask)]),
+      this.groups.map(({ weight, mask, mended }) => [
+        weight.value,
+        mended === null ? maskWeight(weight, mask) : mendWeight(weight, mended),
+      ]),
     );
-    const model = replaceConstants(this.#model, replaced);
+    return replaceConstants(this.#model, replaced);
+  }
+
+  /** What `masked` gives; the sparsifier lets go of the model. @throws NonzeroError "invalid-argument" before prepare. */
+  squashMask(): Model {
+    const model = this.masked();
     this.#given = null;
     this.#model = null;
     this.groups.length = 0;
     return model;
   }
 
+  /** Masks, mended weights and arguments, to be given to `loadStateDict`; copies. */
+  stateDict(): SparsifierState<Options> {
+    return {
+      groups: this.groups.map(({ weight, options, mask, mended }) => ({
+        tensorFqn: weight.name,
+        options: { ...options },
+        mask: { ...mask, data: mask.data.slice() },
+        mended: mended && { ...mended, data: mended.data.slice() },
+      })),
+    };
+  }
+
+  /**
+   * Takes up where another sparsifier left off, on the same model; weights that are not in care yet are prepared. Unlike upstream's, the state can
+   * be loaded again.
+   * @throws NonzeroError as `prepare` does, "shape" for masks that do not fit; nothing is changed then.
+   */
+  loadStateDict(model: Model, { groups }: SparsifierState<Options>): void {
+    const weights = new Map(weightsOf(constantNodesToConstants(model)).map((weight) => [weight.name, weight]));
+    for (const { tensorFqn, mask, mended } of groups) {
+      const { rows, cols } = weights.get(tensorFqn) ?? { rows: mask.rows, cols: mask.cols };
+      const shape = { rows, cols, data: mended?.data ?? new Float32Array(rows * cols) };
+      locate({ field: tensorFqn }, () => checkSameShape(shape, mask));
+    }
+    const inCare = new Set(this.groups.map(({ weight }) => weight.name));
+    const missing = groups.filter(({ tensorFqn }) => !inCare.has(tensorFqn));
+    this.prepare(
+      model,
+      missing.map(({ tensorFqn, options }) => ({ ...options, tensorFqn })),
+    );
+    for (const { tensorFqn, options, mask, mended } of groups) {
+      const group = this.groups.find(({ weight }) => weight.name === tensorFqn)!;
+      Object.assign(group, {
+        options: { ...options },
+        mask: { ...mask, data: mask.data.slice() },
+        mended: mended && { ...mended, data: mended.data.slice() },
+      });
+    }
+  }
+
+  #update(group: SparsifierGroup<Options>): MaskUpdate {
+    const update = locate({ field: group.weight.name }, () =>
+      this.updateMask(group, applyMask(group.original, group.mask)),
+    );
+    return "mask" in update ? update : { mask: update, mended: null };
+  }
+
   /** Throws where arguments make no sense for any weight. */
   protected check(_options: Options): void {}
 
-  /** The mask that one step gives a weight; `masked` is the weight under its mask so far, so that what is zero scores as zero. */
-  protected abstract updateMask(group: Readonly<SparsifierGroup<Options>>, masked: Matrix): Mask;
+  /** The mask that one step gives a weight, alone or with mended weights; `masked` is the weight under its mask so far, so that what is zero scores as zero. */
+  protected abstract updateMask(group: Readonly<SparsifierGroup<Options>>, masked: Matrix): Mask | MaskUpdate;
 }
