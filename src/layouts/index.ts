@@ -1,4 +1,5 @@
 export * from "./best.js";
+export * from "./both-ways.js";
 export * from "./compressed-tensors.js";
 export * from "./convert.js";
 export * from "./cutlass.js";

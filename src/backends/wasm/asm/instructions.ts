@@ -229,6 +229,8 @@ export const v128 = {
   /** Bits of `a` where `mask` is 1, of `b` where it is 0. */
   bitselect: (a: V128, b: V128, mask: V128) => apply("v128", [a, b, mask], simd(82)),
   any_true: unary("v128", "i32", simd(83)),
+  /** `bitselect` for masks of whole 32-bit lanes (relaxed SIMD); one instruction. */
+  relaxed_laneselect_i32x4: (a: V128, b: V128, mask: V128) => apply("v128", [a, b, mask], simd(0x10b)),
 };
 
 export const f32x4 = {
@@ -292,6 +294,7 @@ export const i32x4 = {
   sub: vv(177),
   mul: vv(181),
   min_s: vv(182),
+  min_u: vv(183),
   max_s: vv(184),
   dot_i16x8_s: vv(186),
   trunc_sat_f32x4_s: v(248),
@@ -342,6 +345,8 @@ export const i16x8 = {
 export const i8x16 = {
   splat: unary("i32", "v128", simd(15)),
   swizzle: vv(14),
+  /** `swizzle` for indices below 16 (relaxed SIMD); one instruction. */
+  relaxed_swizzle: vv(0x100),
   eq: vv(35),
   narrow_i16x8_s: vv(101),
   narrow_i16x8_u: vv(102),

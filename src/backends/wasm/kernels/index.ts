@@ -5,6 +5,7 @@ import { convKernels } from "./conv/index.js";
 import { matmulKernels } from "./matmul/index.js";
 import { poolKernels } from "./pool/index.js";
 import { smallKernels } from "./small.js";
+import { sparsifyKernels } from "./sparsify/index.js";
 
 /** Every kernel of the WebAssembly device; the first that matches a node takes it. */
 export const allKernels: readonly Kernel[] = [
@@ -14,4 +15,5 @@ export const allKernels: readonly Kernel[] = [
   ...poolKernels,
   ...attentionKernels,
   ...smallKernels,
+  ...sparsifyKernels,
 ];

@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { checkOperator, graphOf, randomTensor } from "../../../../../test/support/check-kernel.js";
+import { evaluateGraph, operators } from "../../../../ops/index.js";
+import { BOTH_WAYS_ALGORITHMS, type BothWaysAlgorithm } from "../../../../sparsity/index.js";
+import { Tensor } from "../../../../tensor/index.js";
+import { sparsifyKernels } from "./index.js";
+
+const NAME = "sparsify 2:4 both ways";
+const DTYPES = ["float32", "float16", "bfloat16"] as const;
+
+const check = (x: Tensor, algorithm: BothWaysAlgorithm, kernel: string | null = NAME): void =>
+  checkOperator(
+    { op: "Sparsify24", domain: "ai.nonzero", inputs: [x], outputs: 5, attributes: { algorithm } },
+    sparsifyKernels,
+    kernel,
+  );
+
+/** Some values of few kinds, so that they tie, or out of the ordinary. */
+function withSpecials(x: Tensor, seed: number): Tensor {
+  const special = [0, -0, 1, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e38, 1e-40];
+  const values = Float32Array.from(x.numbers());
+  const choice = randomTensor([values.length], seed + 1, special.length).numbers();
+  values.forEach((_, i) => {
+    if (choice[i]! > 0 && i % 3 !== 0) values[i] = special[Math.floor(choice[i]!)]!;
+  });
+  return Tensor.from(x.dtype, x.shape, values);
+}
+
+describe.each(BOTH_WAYS_ALGORITHMS)("Sparsify24 by %s", (algorithm) => {
+  it("of any whole tiles, ties, NaN and infinities among them", () => {
+    const cases = fc.record({
+      rows: fc.integer({ min: 1, max: 20 }),
+      cols: fc.integer({ min: 1, max: 40 }),
+      dtype: fc.constantFrom(...DTYPES),
+      special: fc.boolean(),
+      seed: fc.nat(),
+    });
+    fc.assert(
+      fc.property(cases, ({ rows, cols, dtype, special, seed }) => {
+        const x = randomTensor([4 * rows, 4 * cols], seed, 4).to(dtype);
+        check(special ? withSpecials(x, seed) : x, algorithm);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it("over several panels, bands and chunks", () => {
+    check(randomTensor([548, 1100], 5), algorithm);
+  });
+
+  it("where places tie that differ in their lowest bits alone", () => {
+    const values = Float32Array.from({ length: 64 * 64 }, (_, i) => 1 + ((i * 7919) % 13) * 2 ** -23);
+    check(new Tensor("float32", [64, 64], values), algorithm);
+  });
+});
+
+describe("Sparsify24", () => {
+  it("leaves what has no entries to the evaluation", () => {
+    check(Tensor.zeros("float32", [0, 8]), "best", null);
+  });
+
+  it("copies every bit of what it keeps", () => {
+    const bits = Uint32Array.from({ length: 128 }, (_, i) => (i % 3 === 0 ? 0x80000000 : 0x7fa00000 + i));
+    const x = new Tensor("float32", [4, 32], new Float32Array(bits.buffer));
+    const { graph, feeds } = graphOf({ op: "Sparsify24", domain: "ai.nonzero", inputs: [x], outputs: 5 });
+    const [packed] = evaluateGraph(graph, feeds, operators);
+    const kept = new Uint32Array(packed!.bytes().slice().buffer);
+    expect([...kept].every((word) => word === 0 || bits.includes(word))).toBe(true);
+    check(x, "largest_abs_values_greedy");
+  });
+});
+
+describe("Sparsify24Like", () => {
+  it("packs any tensor under a mask", () => {
+    const cases = fc.record({
+      rows: fc.integer({ min: 1, max: 20 }),
+      cols: fc.integer({ min: 1, max: 40 }),
+      dtype: fc.constantFrom(...DTYPES),
+      seed: fc.nat(),
+    });
+    fc.assert(
+      fc.property(cases, ({ rows, cols, dtype, seed }) => {
+        const shape = [4 * rows, 4 * cols];
+        const pattern = graphOf({
+          op: "Sparsify24",
+          domain: "ai.nonzero",
+          inputs: [randomTensor(shape, seed)],
+          outputs: 5,
+        });
+        const mask = evaluateGraph(pattern.graph, pattern.feeds, operators)[4]!;
+        checkOperator(
+          {
+            op: "Sparsify24Like",
+            domain: "ai.nonzero",
+            inputs: [randomTensor(shape, seed + 1).to(dtype), mask],
+            outputs: 2,
+          },
+          sparsifyKernels,
+          NAME,
+        );
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
