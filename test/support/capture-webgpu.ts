@@ -17,6 +17,7 @@ export const PLAIN_GPU: DeviceInfo = {
     maxComputeWorkgroupStorageSize: 16384,
     maxComputeInvocationsPerWorkgroup: 256,
     maxComputeWorkgroupsPerDimension: 65535,
+    maxImmediateSize: 0,
   },
 };
 

@@ -24,6 +24,7 @@ const LEAST: DeviceInfo = {
     maxComputeWorkgroupStorageSize: 16384,
     maxComputeInvocationsPerWorkgroup: 256,
     maxComputeWorkgroupsPerDimension: 65535,
+    maxImmediateSize: 0,
   },
 };
 const MOST: DeviceInfo = {

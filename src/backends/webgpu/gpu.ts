@@ -1,6 +1,7 @@
 /// <reference types="@webgpu/types" />
 import { NonzeroError } from "../../tensor/index.js";
-import type { DeviceInfo, DeviceLimits, ShaderCode } from "./kernel.js";
+import type { DeviceInfo, DeviceLimits } from "./kernel.js";
+import { PipelineCache } from "./pipelines.js";
 
 /** Where the GPU comes from. */
 export interface GpuOptions {
@@ -28,6 +29,7 @@ const LIMITS = [
   "maxComputeWorkgroupStorageSize",
   "maxComputeInvocationsPerWorkgroup",
   "maxComputeWorkgroupsPerDimension",
+  "maxImmediateSize",
 ] as const satisfies readonly (keyof DeviceLimits)[];
 
 /**
@@ -35,21 +37,28 @@ const LIMITS = [
  * @throws NonzeroError "device" where there is no WebGPU, no adapter, or the adapter gives no device.
  */
 export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
-  if (options.device !== undefined) return new Gpu(options.device, false);
-  const gpu = await find();
+  const { device, powerPreference } = options;
+  if (device !== undefined) return new Gpu(device, false, (await find().catch(() => null))?.wgslLanguageFeatures);
+  const gpu = await found(() => find(), "WebGPU does not start");
   if (gpu === null) throw new NonzeroError("device", "this host has no WebGPU");
-  const { powerPreference } = options;
-  const adapter = await gpu.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  const preference = powerPreference === undefined ? {} : { powerPreference };
+  const adapter = await found(() => gpu.requestAdapter(preference), "WebGPU gave no adapter");
   if (adapter === null) throw new NonzeroError("device", "WebGPU found no adapter");
+  const limits = LIMITS.filter((limit) => adapter.limits[limit] !== undefined); // a browser need not know them all
+  const request: GPUDeviceDescriptor = {
+    label: "nonzero",
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(limits.map((limit) => [limit, adapter.limits[limit]])),
+  };
+  const given = await found(() => adapter.requestDevice(request), "the adapter gave no device");
+  return new Gpu(given, true, gpu.wgslLanguageFeatures);
+}
+
+async function found<T>(search: () => Promise<T>, failure: string): Promise<T> {
   try {
-    const device = await adapter.requestDevice({
-      label: "nonzero",
-      requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-    });
-    return new Gpu(device, true);
+    return await search();
   } catch (cause) {
-    throw new NonzeroError("device", `the adapter gave no device: ${messageOf(cause)}`, {}, { cause });
+    throw new NonzeroError("device", `${failure}: ${messageOf(cause)}`, {}, { cause });
   }
 }
 
@@ -59,24 +68,28 @@ export class Gpu {
   readonly info: DeviceInfo;
   /** Vendor, architecture and driver, as far as the host tells. */
   readonly description: string;
+  readonly pipelines: PipelineCache;
   readonly #owned: boolean;
-  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #lost: NonzeroError | null = null;
 
-  constructor(device: GPUDevice, owned: boolean) {
+  /** `language` is the host's `wgslLanguageFeatures`; an `owned` device is destroyed by `release`. */
+  constructor(device: GPUDevice, owned: boolean, language: ReadonlySet<string> = new Set()) {
     this.device = device;
     this.#owned = owned;
     const { features, limits, adapterInfo } = device;
     const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
+    const known = Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])) as unknown as DeviceLimits;
+    const immediates = language.has("immediate_address_space") ? (known.maxImmediateSize ?? 0) : 0;
     this.info = {
       f16: features.has("shader-f16"),
       subgroups: features.has("subgroups") && min && max ? { min, max } : null,
       timestamps: features.has("timestamp-query"),
-      limits: Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])) as unknown as DeviceLimits,
+      limits: { ...known, maxImmediateSize: immediates },
     };
     this.description = [adapterInfo.vendor, adapterInfo.architecture, adapterInfo.description]
       .filter((part) => part)
       .join(" ");
+    this.pipelines = new PipelineCache(this);
     device.lost.then(({ reason, message }) => {
       const why = reason === "destroyed" ? "it was destroyed" : message || "the driver gave no reason";
       this.#lost = new NonzeroError("device", `the GPU is lost: ${why}`);
@@ -89,10 +102,10 @@ export class Gpu {
   }
 
   /** What a failure really was: losing the device makes everything else fail too. */
-  async explain(cause: unknown): Promise<unknown> {
+  async explain(cause: unknown, what = "the GPU failed", reason = messageOf(cause)): Promise<NonzeroError> {
     if (cause instanceof NonzeroError) return cause;
     await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
-    return this.#lost ?? new NonzeroError("device", `the GPU failed: ${messageOf(cause)}`, {}, { cause });
+    return this.#lost ?? new NonzeroError("device", `${what}: ${reason}`, {}, { cause });
   }
 
   /**
@@ -129,50 +142,22 @@ export class Gpu {
     if (error) throw new NonzeroError("device", `${what}: ${error.message}`);
   }
 
-  /** The pipeline of a shader; one per key. @throws NonzeroError "device" where the GPU's compiler refuses it. */
-  pipeline(code: ShaderCode): Promise<GPUComputePipeline> {
-    let pipeline = this.#pipelines.get(code.key);
-    if (pipeline === undefined) {
-      pipeline = this.#compile(code);
-      pipeline.catch(() => this.#pipelines.delete(code.key));
-      this.#pipelines.set(code.key, pipeline);
-    }
-    return pipeline;
-  }
-
-  async #compile(code: ShaderCode): Promise<GPUComputePipeline> {
-    const { device } = this;
-    const storage = code.bindings.map(({ access }) => (access === "read" ? "read-only-storage" : "storage"));
-    const types: GPUBufferBindingType[] = code.uniforms.length > 0 ? [...storage, "uniform"] : storage;
-    device.pushErrorScope("validation");
-    const layout = device.createBindGroupLayout({
-      entries: types.map((type, binding) => ({ binding, visibility: COMPUTE_STAGE, buffer: { type } })),
-    });
-    const module = device.createShaderModule({ label: code.key, code: code.build(this.info) });
-    const scope = device.popErrorScope();
-    try {
-      const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
-      const compute = { module, entryPoint: "main" };
-      const pipeline = await device.createComputePipelineAsync({ label: code.key, layout: pipelineLayout, compute });
-      await scope;
-      return pipeline;
-    } catch (cause) {
-      this.check();
-      const reason = (await scope)?.message ?? messageOf(cause);
-      throw new NonzeroError("device", `the kernel '${code.key}' does not compile: ${reason}`, {}, { cause });
-    }
-  }
-
   /** Destroys the device, if `requestGpu` made it. */
   release(): void {
-    this.#pipelines.clear();
+    this.pipelines.clear();
     if (this.#owned) this.device.destroy();
   }
 }
 
 /** WebGPU's flags, whose global objects not every host has. */
-export const USAGE = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
+export const USAGE = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyTarget: 0x8,
+  uniform: 0x40,
+  storage: 0x80,
+  queryResolve: 0x200,
+} as const;
 export const MAP_READ = 0x1;
-const COMPUTE_STAGE = 0x4;
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -22,7 +22,13 @@ export interface DeviceLimits {
   readonly maxComputeWorkgroupStorageSize: number;
   readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
+  /** Bytes of uniforms that a launch can have without a buffer for them; 0 where the host has no `immediate_address_space`. */
+  readonly maxImmediateSize: number;
 }
+
+/** Bytes of the largest buffer that can be made and bound as a whole. */
+export const largestBuffer = ({ limits }: DeviceInfo): number =>
+  Math.floor(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize) / 16) * 16;
 
 /**
  * Elements in the device's memory, as in `Tensor.data`: packed, row-major, little-endian. bool, int8 and uint8 lie four to a
@@ -48,10 +54,16 @@ export interface ShaderCode<B extends string = string, U extends string = string
   /** Everything that the text depends on besides the device: `spmm/n:m:2:4/f32/8x4/bias,relu`. */
   readonly key: string;
   readonly bindings: readonly { readonly name: B; readonly access: "read" | "read_write" }[];
-  /** Members of the uniform struct, 4 bytes each; it is bound after the storage buffers, where there are any uniforms. */
+  /** Members of the uniform struct, 4 bytes each; `uniformsIn` says where it is. */
   readonly uniforms: readonly { readonly name: U; readonly type: "u32" | "i32" | "f32" }[];
   /** The text; its entry point is `main`. */
   build(device: DeviceInfo): string;
+}
+
+/** Where a shader's uniform struct is: nowhere, in the pass's immediates, or in a buffer bound after the storage buffers. */
+export function uniformsIn(count: number, { limits }: DeviceInfo): "none" | "immediates" | "buffer" {
+  if (count === 0) return "none";
+  return 4 * count <= limits.maxImmediateSize ? "immediates" : "buffer";
 }
 
 /** What a kernel may ask about the node at hand. */
@@ -67,8 +79,8 @@ export interface Lowering extends MatchContext {
   scratch(bytes: number): Buffer;
   /**
    * A constant in the form that a kernel wants it, uploaded once per session and key and shared by all plans. `fill` writes it;
-   * the bytes start zeroed. A form larger than `maxStorageBufferBindingSize` must be bound in parts; one larger than
-   * `maxBufferSize` is refused, so make several, with a key each.
+   * the bytes start zeroed. A form larger than `largestBuffer` is refused when it is bound: make several, with a key each, as
+   * kernels/parts.ts does.
    */
   prepared(value: Value, key: string, bytes: number, fill: (target: Uint8Array) => void): Buffer;
   /** Something derived from an activation, made once per plan for all the nodes that want it. */

@@ -2,7 +2,15 @@ import { denseOf, type PlanStep, type Specialized, type Step } from "../../compi
 import { labelOf, type Value } from "../../graph/index.js";
 import { byteLengthOf, locate, NonzeroError, sizeOf } from "../../tensor/index.js";
 import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
-import type { Binding, ConcreteType, Kernel, Lowering, ShaderCode, Workgroups } from "./kernel.js";
+import {
+  type Binding,
+  type ConcreteType,
+  type Kernel,
+  type Lowering,
+  largestBuffer,
+  type ShaderCode,
+  type Workgroups,
+} from "./kernel.js";
 import type { Holding, Session } from "./session.js";
 
 /** A dispatch: buffers in order of the code's bindings, numbers in order of its uniforms. */
@@ -40,7 +48,8 @@ export function lowerSteps(spec: Specialized, session: Session, memory: Holding)
     let buffer = buffers.get(value);
     if (buffer === undefined) {
       const constant = spec.constants.get(value);
-      if (constant !== undefined) buffer = memory.upload(denseOf(constant, session.unpacked));
+      if (constant !== undefined)
+        buffer = locate({ field: value.name }, () => memory.upload(denseOf(constant, session.unpacked)));
       else buffer = { bytes: bytesOf(typeOf(value)), gpu: null };
       buffers.set(value, buffer);
     }
@@ -60,7 +69,8 @@ export function lowerSteps(spec: Specialized, session: Session, memory: Holding)
       return buffer;
     },
     launch(code, bindings, uniforms, workgroups) {
-      const launch = launchOf(code, bindings, uniforms, workgroups, session);
+      const nameOf = (buffer: DeviceBuffer) => [...buffers].find(([, held]) => held === buffer)?.[0].name;
+      const launch = launchOf(code, bindings, uniforms, workgroups, session, nameOf);
       if (!launch.workgroups.includes(0)) actions.push({ launch });
     },
     alias: (output, input) => buffers.set(output, bufferOf(input)),
@@ -102,19 +112,22 @@ function launchOf<B extends string, U extends string>(
   uniforms: Readonly<Record<U, number>>,
   workgroups: Workgroups,
   session: Session,
+  nameOf: (buffer: DeviceBuffer) => string | undefined,
 ): Launch {
-  const { maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage, maxComputeWorkgroupsPerDimension } =
-    session.gpu.info.limits;
-  const refuse = (reason: string): never => {
-    throw new NonzeroError("device", `the kernel '${code.key}' ${reason}`);
+  const { info } = session.gpu;
+  const { maxBufferSize, maxStorageBuffersPerShaderStage, maxComputeWorkgroupsPerDimension } = info.limits;
+  const refuse = (reason: string, field?: string): never => {
+    throw new NonzeroError("device", `the kernel '${code.key}' ${reason}`, { field });
   };
   const bound = code.bindings.map(({ name }) => {
     const binding: Binding = bindings[name];
     const part = "offset" in binding ? binding : { buffer: binding, offset: 0, bytes: binding.bytes };
-    const bytes = paddedBytes(part.bytes);
-    if (bytes > maxStorageBufferBindingSize)
-      refuse(`binds ${bytes} bytes as '${name}'; the GPU's limit is ${maxStorageBufferBindingSize}`);
-    return { buffer: part.buffer as DeviceBuffer, offset: part.offset, bytes };
+    const [buffer, bytes] = [part.buffer as DeviceBuffer, paddedBytes(part.bytes)];
+    const most = largestBuffer(info);
+    if (bytes > most) refuse(`binds ${bytes} bytes; the GPU's limit is ${most}`, nameOf(buffer) ?? name);
+    if (buffer.bytes > maxBufferSize)
+      refuse(`needs ${buffer.bytes} bytes; the GPU's limit is ${maxBufferSize}`, nameOf(buffer) ?? name);
+    return { buffer, offset: part.offset, bytes };
   });
   if (bound.length > maxStorageBuffersPerShaderStage)
     refuse(`binds ${bound.length} buffers; the GPU's limit is ${maxStorageBuffersPerShaderStage}`);
@@ -130,7 +143,7 @@ function launchOf<B extends string, U extends string>(
 }
 
 /** The launch's uniform struct. */
-export function uniformBytes({ code, uniforms }: Launch): Uint8Array {
+export function uniformBytes({ code, uniforms }: Launch): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(4 * uniforms.length));
   code.uniforms.forEach(({ name, type }, i) => {
     const value = uniforms[i];

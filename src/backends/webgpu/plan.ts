@@ -40,7 +40,8 @@ export function webgpuPlan(concrete: Specialized, host: HostSteps, session: Sess
   const { lowered, layout } = result;
   const { bufferOf } = lowered;
   const prepare = async (segments: readonly Segment[]): Promise<Part[]> => {
-    await taken;
+    const codes = segments.flatMap((part) => ("host" in part ? [] : part.launches.map(({ code }) => code)));
+    await Promise.all([taken, session.compile(codes)]);
     return Promise.all(
       segments.map((segment) =>
         "host" in segment ? segment : record(segment.launches, segment.downloads, session, memory),

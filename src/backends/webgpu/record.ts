@@ -1,19 +1,22 @@
 import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { MAP_READ, USAGE } from "./gpu.js";
+import { uniformsIn } from "./kernel.js";
 import { type Launch, uniformBytes } from "./lower.js";
 import type { Holding, Session } from "./session.js";
+import type { Timer } from "./timer.js";
 
 /** A dispatch with all that it needs. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
+  readonly immediates: Uint8Array<ArrayBuffer> | null;
   readonly workgroups: readonly [number, number, number];
 }
 
 /** Launches ready to be run again and again. */
 export interface Recording {
-  /** Submits the launches. */
-  submit(): void;
+  /** Submits the launches, timed by `timer` if there is one. */
+  submit(timer?: Timer | null): void;
   /** Bytes of each download after all that was submitted. Null where there are none. */
   readonly read: (() => Promise<ReadonlyMap<DeviceBuffer, Uint8Array>>) | null;
 }
@@ -21,7 +24,7 @@ export interface Recording {
 /** Dynamic offsets and slices of uniform buffers must be multiples of this. */
 const UNIFORM_ALIGN = 256;
 
-/** Pipelines, bind groups and the uniform buffer for launches whose buffers all have their memory. */
+/** Pipelines, bind groups and uniforms for launches whose buffers all have their memory. */
 export async function record(
   launches: readonly Launch[],
   downloads: readonly DeviceBuffer[],
@@ -30,42 +33,50 @@ export async function record(
 ): Promise<Recording> {
   const { gpu } = session;
   const { device } = gpu;
-  const pipelines = await Promise.all(launches.map(({ code }) => gpu.pipeline(code)));
+  const pipelines = await session.compile(launches.map(({ code }) => code));
+  const placeOf = ({ uniforms }: Launch) => uniformsIn(uniforms.length, gpu.info);
   const { result, taken } = gpu.watch("making a plan", () => {
-    const withUniforms = launches.filter(({ uniforms }) => uniforms.length > 0);
-    const words = new Uint8Array(UNIFORM_ALIGN * withUniforms.length);
-    withUniforms.forEach((launch, i) => words.set(uniformBytes(launch), UNIFORM_ALIGN * i));
+    const inBuffer = launches.filter((launch) => placeOf(launch) === "buffer");
+    const words = new Uint8Array(UNIFORM_ALIGN * inBuffer.length);
+    inBuffer.forEach((launch, i) => words.set(uniformBytes(launch), UNIFORM_ALIGN * i));
     const uniforms = words.length === 0 ? null : memory.allocate(words.length, USAGE.uniform | USAGE.copyTarget);
     if (uniforms !== null) device.queue.writeBuffer(uniforms, 0, words);
-    const dispatches = launches.map((launch, i): Dispatch => {
+    const dispatches = launches.map((launch): Dispatch => {
+      const { key } = launch.code;
+      const pipeline = pipelines.get(key)!;
+      const place = placeOf(launch);
       const resources: GPUBufferBinding[] = launch.bindings.map(({ buffer, offset, bytes }) => {
-        if (buffer.gpu === null) throw new Error(`a buffer of '${launch.code.key}' was never placed`);
+        if (buffer.gpu === null) throw new Error(`a buffer of '${key}' was never placed`);
         return { buffer: buffer.gpu, offset, size: bytes };
       });
-      if (launch.uniforms.length > 0) {
-        const offset = UNIFORM_ALIGN * withUniforms.indexOf(launch);
+      if (place === "buffer") {
+        const offset = UNIFORM_ALIGN * inBuffer.indexOf(launch);
         resources.push({ buffer: uniforms!, offset, size: 4 * launch.uniforms.length });
       }
       const group = device.createBindGroup({
-        layout: pipelines[i]!.getBindGroupLayout(0),
+        label: key,
+        layout: pipeline.getBindGroupLayout(0),
         entries: resources.map((resource, binding) => ({ binding, resource })),
       });
-      return { pipeline: pipelines[i]!, group, workgroups: launch.workgroups };
+      const immediates = place === "immediates" ? uniformBytes(launch) : null;
+      return { pipeline, group, immediates, workgroups: launch.workgroups };
     });
-    return { dispatches, readback: downloads.length === 0 ? null : readbackOf(downloads, memory) };
+    return { dispatches, readback: downloads.length === 0 ? null : readbackOf(downloads, session, memory) };
   });
   await taken;
   const { dispatches, readback } = result;
   return {
-    submit() {
+    submit(timer = null) {
       const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      for (const { pipeline, group, workgroups } of dispatches) {
+      const pass = encoder.beginComputePass(timer === null ? {} : { timestampWrites: timer.writes });
+      for (const { pipeline, group, immediates, workgroups } of dispatches) {
         pass.setPipeline(pipeline);
         pass.setBindGroup(0, group);
+        if (immediates !== null) pass.setImmediates(0, immediates);
         pass.dispatchWorkgroups(...workgroups);
       }
       pass.end();
+      timer?.resolve(encoder);
       readback?.copy(encoder);
       device.queue.submit([encoder.finish()]);
     },
@@ -73,28 +84,30 @@ export async function record(
   };
 }
 
-/** One mappable buffer for all downloads. */
-function readbackOf(downloads: readonly DeviceBuffer[], memory: Holding) {
-  let size = 0;
-  const offsets = downloads.map(({ bytes }) => {
-    const offset = size;
-    size += paddedBytes(bytes);
-    return offset;
+/** Mappable buffers for all downloads: one, or as many as the largest that the GPU makes asks for. */
+function readbackOf(downloads: readonly DeviceBuffer[], { gpu }: Session, memory: Holding) {
+  const sizes: number[] = [];
+  const places = downloads.map((source) => {
+    const bytes = paddedBytes(source.bytes);
+    if (sizes.length === 0 || sizes.at(-1)! + bytes > gpu.info.limits.maxBufferSize) sizes.push(0);
+    const place = { source, target: sizes.length - 1, offset: sizes.at(-1)! };
+    sizes[place.target]! += bytes;
+    return place;
   });
-  const target = memory.allocate(size, USAGE.mapRead | USAGE.copyTarget);
+  const targets = sizes.map((size) => memory.allocate(size, USAGE.mapRead | USAGE.copyTarget));
   return {
     copy(encoder: GPUCommandEncoder): void {
-      downloads.forEach(({ gpu, bytes }, i) => {
-        encoder.copyBufferToBuffer(gpu!, 0, target, offsets[i]!, paddedBytes(bytes));
-      });
+      for (const { source, target, offset } of places)
+        encoder.copyBufferToBuffer(source.gpu!, 0, targets[target]!, offset, paddedBytes(source.bytes));
     },
     async read(): Promise<ReadonlyMap<DeviceBuffer, Uint8Array>> {
-      await target.mapAsync(MAP_READ);
-      const range = target.getMappedRange();
-      const copies = downloads.map(
-        (buffer, i) => [buffer, new Uint8Array(range, offsets[i]!, buffer.bytes).slice()] as const,
+      await Promise.all(targets.map((target) => target.mapAsync(MAP_READ)));
+      const ranges = targets.map((target) => target.getMappedRange());
+      const copies = places.map(
+        ({ source, target, offset }) =>
+          [source, new Uint8Array(ranges[target]!, offset, source.bytes).slice()] as const,
       );
-      target.unmap();
+      for (const target of targets) target.unmap();
       return new Map(copies);
     },
   };

@@ -5,6 +5,7 @@ import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { type Gpu, USAGE } from "./gpu.js";
 import type { Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
+import { type Compile, type CompileOptions, compilerOf } from "./pipelines.js";
 import { webgpuPlan } from "./plan.js";
 
 /** A constant's forms on the device, by key, and how many plans use them. */
@@ -38,14 +39,21 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
   readonly kernels: readonly Kernel[];
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
+  readonly compile: Compile;
   readonly #host: PlanMaker;
   readonly #residents = new Map<Constant, Resident>();
   #arena: Arena | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /** `host` makes the plans of bodies of Loop, If and Scan, which run on the host. */
-  constructor(gpu: Gpu, host: PlanMaker = referencePlans, kernels: readonly Kernel[] = allKernels) {
+  constructor(
+    gpu: Gpu,
+    host: PlanMaker = referencePlans,
+    kernels: readonly Kernel[] = allKernels,
+    compiling: CompileOptions = {},
+  ) {
     this.gpu = gpu;
+    this.compile = compilerOf(gpu, compiling);
     this.#host = host;
     this.kernels = kernels;
   }

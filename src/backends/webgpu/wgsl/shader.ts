@@ -1,4 +1,4 @@
-import type { DeviceInfo, ShaderCode } from "../kernel.js";
+import { type DeviceInfo, type ShaderCode, uniformsIn } from "../kernel.js";
 import { type Piece, Wgsl, wgsl } from "./text.js";
 
 type Scalar = "f32" | "f16" | "i32" | "u32";
@@ -95,7 +95,8 @@ const xyz = (name: string) => ({
 const GROUP_INDEX = "(group_id.y * group_count.x + group_id.x)";
 
 /**
- * A compute shader. The storage bindings are `@group(0) @binding(0…)` in their order, one struct of all uniforms follows them.
+ * A compute shader. The storage bindings are `@group(0) @binding(0…)` in their order; one struct of all uniforms is in immediates, or
+ * follows them where the device has no room for it there.
  *
  * ```ts
  * const scale = shader({
@@ -152,7 +153,8 @@ function textOf<B extends string, U extends string, S extends string>(
   const storage = bindings.map(
     ([name, { type, access }], i) => wgsl`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`,
   );
-  const struct = uniforms.length === 0 ? [] : uniformText(uniforms, bindings.length);
+  const place = uniformsIn(uniforms.length, device);
+  const struct = place === "none" ? [] : uniformText(uniforms, place, bindings.length);
   const body = source.body(scope);
   const declarations = source.declarations?.(scope) ?? [];
   const used = [body, declarations, ...bindings.map(([, { type }]) => type), ...arrays.map(([, { type }]) => type)];
@@ -160,6 +162,7 @@ function textOf<B extends string, U extends string, S extends string>(
   const parts: Piece[] = [
     half ? "enable f16;" : [],
     source.subgroups ? "enable subgroups;" : [],
+    place === "immediates" ? "requires immediate_address_space;" : [],
     storage,
     struct,
     arrays.map(([name, { type, length }]) => wgsl`var<workgroup> ${name}: array<${type}, ${length}>;`),
@@ -186,11 +189,17 @@ const SUBGROUP_BUILTINS = [
   "@builtin(subgroup_size) subgroup_size: u32,",
 ];
 
-const uniformText = (uniforms: readonly [string, UniformType][], binding: number): Piece => [
+const uniformText = (
+  uniforms: readonly [string, UniformType][],
+  place: "immediates" | "buffer",
+  binding: number,
+): Piece => [
   wgsl`
     struct Uniforms {
       ${uniforms.map(([name, type]) => `${name}: ${type},`)}
     }
   `,
-  wgsl`@group(0) @binding(${binding}) var<uniform> uniforms: Uniforms;`,
+  place === "immediates"
+    ? "var<immediate> uniforms: Uniforms;"
+    : wgsl`@group(0) @binding(${binding}) var<uniform> uniforms: Uniforms;`,
 ];

@@ -13,6 +13,7 @@ const device: DeviceInfo = {
     maxComputeWorkgroupStorageSize: 16384,
     maxComputeInvocationsPerWorkgroup: 256,
     maxComputeWorkgroupsPerDimension: 65535,
+    maxImmediateSize: 0,
   },
 };
 

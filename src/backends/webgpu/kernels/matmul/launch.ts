@@ -1,5 +1,5 @@
 import type { Epilogue, Order } from "../../../specs/matmul/epilogue.js";
-import type { Buffer, Lowering, Workgroups } from "../../kernel.js";
+import type { Binding, Buffer, Lowering, Workgroups } from "../../kernel.js";
 import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
 import { type Tile, type TileUniform, threadsOf, tileShader, type Weights } from "./tile.js";
 
@@ -14,6 +14,9 @@ export interface Matrix {
 export interface TileLaunch {
   readonly tile: Tile;
   readonly M: number;
+  /** The rows of W, and of y, that the launch makes: all, or those that `weights` has. `begin` is a multiple of `ALIGNED_ROWS`. */
+  readonly begin: number;
+  readonly end: number;
   readonly K: number;
   readonly N: number;
   readonly weights:
@@ -50,9 +53,24 @@ function fillOf(
   return { order, width, ragged };
 }
 
+/** y and what is added to it, from row `begin` on. */
+export function resultBindings(
+  spec: Pick<TileLaunch, "begin" | "N" | "yOrder" | "y" | "bias" | "residual" | "scales">,
+): Record<string, Binding> {
+  const { begin, N, yOrder } = spec;
+  const from = (buffer: Buffer, offset: number): Binding =>
+    begin === 0 ? buffer : { buffer, offset, bytes: buffer.bytes - offset };
+  const inner = 4 * begin * (yOrder === "token-major" ? 1 : N);
+  const bindings: Record<string, Binding> = { y: from(spec.y, inner) };
+  if (spec.residual !== null) bindings.residual = from(spec.residual, inner);
+  for (const name of ["bias", "scales"] as const) if (spec[name] !== null) bindings[name] = from(spec[name], 4 * begin);
+  return bindings;
+}
+
 /** Adds the launch that multiplies. */
 export function launchTile(to: Lowering, spec: TileLaunch): void {
-  const { tile, M, K, N, weights, x, yOrder, batch, epilogue } = spec;
+  const { tile, begin, end, K, N, weights, x, yOrder, batch, epilogue } = spec;
+  const M = end - begin;
   const count = batch[0] * batch[1] * batch[2];
   const ragged = K % (tile.depth * tile.unroll) !== 0;
   const dense = "dense" in weights;
@@ -64,7 +82,7 @@ export function launchTile(to: Lowering, spec: TileLaunch): void {
       : weights.fill,
     x: fillOf(tile, "tokens", x.order, [K, N], gather, dense ? ragged : weights.padded),
     yOrder,
-    yVector: (yOrder === "token-major" ? M : N) % 4 === 0,
+    yVector: (yOrder === "token-major" ? spec.M : N) % 4 === 0,
     whole: M % tile.rows === 0 && N % tile.tokens === 0,
     epilogue,
     scaled: spec.scales !== null,
@@ -74,18 +92,17 @@ export function launchTile(to: Lowering, spec: TileLaunch): void {
   const wBatch = dense ? weights.dense.batch : [0, 0, 0];
   const uniforms: Record<TileUniform, number> = {
     ...{ M, N, K, xStride: strideOf(x.order, N), wStride: dense ? strideOf(weights.dense.order, M) : 0 },
-    yStride: yOrder === "token-major" ? M : N,
+    yStride: yOrder === "token-major" ? spec.M : N,
     steps: dense ? Math.ceil(K / (tile.depth * tile.unroll)) * tile.unroll : weights.steps,
-    ...{ batch0: batch[2], batch1: batch[1], yBatch: M * N },
+    ...{ batch0: batch[2], batch1: batch[1], yBatch: spec.M * N },
     ...{ xBatch0: x.batch[2], xBatch1: x.batch[1], xBatch2: x.batch[0] },
     ...{ wBatch0: wBatch[2]!, wBatch1: wBatch[1]!, wBatch2: wBatch[0]! },
   };
-  const bindings: Record<string, Buffer> = {
+  const bindings: Record<string, Binding> = {
     ...(dense ? { w: weights.dense.buffer } : weights.buffers),
     x: x.buffer,
-    y: spec.y,
+    ...resultBindings(spec),
   };
-  for (const name of ["bias", "residual", "scales"] as const) if (spec[name] !== null) bindings[name] = spec[name];
   const groups: Workgroups = [Math.ceil(M / tile.rows), Math.ceil(N / tile.tokens), count];
   to.launch(code, bindings, uniforms, groups);
 }

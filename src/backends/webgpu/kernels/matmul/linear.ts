@@ -1,25 +1,28 @@
-import type { Node } from "../../../../graph/index.js";
+import type { Value } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
+import type { Order } from "../../../specs/matmul/epilogue.js";
 import { type LinearSpec, linearCost, linearSpec } from "../../../specs/matmul/linear.js";
-import type { Buffer, Kernel, Lowering } from "../../kernel.js";
+import { type Binding, type Buffer, type Kernel, type Lowering, largestBuffer } from "../../kernel.js";
 import { groups } from "../../wgsl/index.js";
-import { launchTile, type TileLaunch } from "./launch.js";
-import { type PreparedWeights, prepareBands, prepareColumns, prepareExpand } from "./prepare.js";
-import { prepareRows } from "./prepare-rows.js";
+import { ALIGNED_ROWS, denseBytes, denseParts, inParts, uploadPart } from "../parts.js";
+import { launchTile, resultBindings, type TileLaunch } from "./launch.js";
+import { allEntries, entriesBetween, prepareBands, prepareColumns, prepareExpand, type TileForms } from "./prepare.js";
+import { rowsPreparer } from "./prepare-rows.js";
 import { MOST_TOKENS, ROWS, type RowForm, rowShader } from "./rows.js";
-import { sparseSchedule, type TileSchedule, tileFor } from "./schedule.js";
+import { type Form, sparseSchedule, tileFor } from "./schedule.js";
 import type { Tile } from "./tile.js";
 
 /**
- * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout: by tiles, or, for few tokens, row by row. x may have leading axes, which count as
- * tokens; x and y are read and written in the order that the node has them.
+ * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout: by tiles, or, for few tokens, row by row. x may
+ * have leading axes, which count as tokens; x and y are read and written in the order that the node has them. A weight too large for one
+ * buffer has several, with some of its rows each, and a launch for each.
  */
 export const linear: Kernel<LinearSpec, null> = {
   name: "linear",
   match: linearSpec,
   schedules: () => [null],
   lower(spec, _, node, to) {
-    const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
+    const { M, K, N, batch, xOrder, yOrder, epilogue } = spec;
     const weight = node.inputs[spec.weight]!;
     const constant = to.constant(weight)!;
     const operand = (input: number | null): Buffer | null => (input === null ? null : to.buffer(node.inputs[input]!));
@@ -31,72 +34,115 @@ export const linear: Kernel<LinearSpec, null> = {
       residual: operand(spec.residual),
     } satisfies Partial<TileLaunch>;
     const few = N <= MOST_TOKENS && batch === 1;
-    if (few && constant instanceof SparseTensor) {
-      const rows = prepareRows(to, weight, constant);
-      launchRows(to, spec, rows.form, { ...rows.buffers, scales: rows.scales }, rows, node);
+    if (constant instanceof SparseTensor) {
+      const scales = scalesOf(to, weight, constant);
+      const together = rowsTogether(constant);
+      if (few) {
+        for (const part of inParts(M, together, to.device, rowsPreparer(constant))) {
+          const { form, key, pitch, vectors } = part.made;
+          const weights = uploadPart(to, weight, key, part, M);
+          launchRows(to, { ...shared, ...part, scales }, form, weights, { pitch, vectors });
+        }
+        return;
+      }
+      const { tile, form } = sparseSchedule(constant, N, batch, to.device);
+      for (const part of inParts(M, together, to.device, tilePreparer(constant, tile, form))) {
+        const buffers = uploadPart(to, weight, part.made.key, part, M);
+        launchTile(to, { ...shared, ...part, scales, tile, weights: { ...part.made, buffers } });
+      }
       return;
     }
-    if (few && perm[0] === 0 && K % 4 === 0) {
-      launchRows(
-        to,
-        spec,
-        { kind: "dense" },
-        { w: to.buffer(weight), scales: null },
-        { pitch: 0, vectors: K / 4 },
-        node,
-      );
+    const order = spec.perm[0] === 0 ? "token-major" : "feature-major";
+    const parts = denseWeight(to, weight, order, M, K);
+    if (few && order === "token-major" && K % 4 === 0) {
+      for (const { buffer, ...part } of parts)
+        launchRows(
+          to,
+          { ...shared, ...part, scales: null },
+          { kind: "dense" },
+          { w: buffer },
+          { pitch: 0, vectors: K / 4 },
+        );
       return;
     }
-    if (!(constant instanceof SparseTensor)) {
-      const dense = {
-        buffer: to.buffer(weight),
-        order: perm[0] === 0 ? "token-major" : "feature-major",
-        batch: [0, 0, 0],
-      } as const;
-      launchTile(to, { ...shared, tile: tileFor(M, N, batch, to.device), weights: { dense }, scales: null });
-      return;
+    const tile = tileFor(M, N, batch, to.device);
+    for (const { buffer, ...part } of parts) {
+      const dense = { buffer, order, batch: [0, 0, 0] } as const;
+      launchTile(to, { ...shared, ...part, scales: null, tile, weights: { dense } });
     }
-    const { tile, form } = sparseSchedule(constant, N, batch, to.device);
-    const prepared = prepare(to, weight, constant, tile, form);
-    launchTile(to, { ...shared, tile, weights: prepared, scales: prepared.scales });
   },
   cost: linearCost,
 };
 
-function prepare(
-  to: Lowering,
-  weight: Parameters<Lowering["constant"]>[0],
-  tensor: SparseTensor,
-  tile: Tile,
-  form: TileSchedule["form"],
-): PreparedWeights {
-  switch (form.kind) {
-    case "bands":
-      return prepareBands(to, weight, tensor, tile, form);
-    case "columns":
-      return prepareColumns(to, weight, tensor, tile, form.run);
-    case "expand":
-      return prepareExpand(to, weight, tensor, tile);
-  }
+/** One factor a row, with int8. */
+function scalesOf(to: Lowering, weight: Value, tensor: SparseTensor): Buffer | null {
+  const { scales } = allEntries(tensor);
+  if (scales === null) return null;
+  return to.prepared(weight, "matmul/scales", Math.max(16, 4 * scales.length), (target) => {
+    target.set(new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength));
+  });
+}
+
+/** Parts of a weight begin at multiples of this: whole bands or blocks, and where bindings may begin. */
+function rowsTogether({ stored }: SparseTensor): number {
+  const height = /^(?:v:n:m:|bsr:|bnm:)(\d+)/.exec(stored.layout)?.[1];
+  return leastCommonMultiple(ALIGNED_ROWS, Number(height ?? 1));
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let multiple = a;
+  while (multiple % b !== 0) multiple += a;
+  return multiple;
+}
+
+function tilePreparer(tensor: SparseTensor, tile: Tile, form: Form): (begin: number, end: number) => TileForms {
+  const all = allEntries(tensor);
+  return (begin, end) => {
+    const entries = entriesBetween(all, begin, end);
+    switch (form.kind) {
+      case "bands":
+        return prepareBands(entries, tile, form);
+      case "columns":
+        return prepareColumns(entries, tile, form.run);
+      case "expand":
+        return prepareExpand(entries, tile);
+    }
+  };
+}
+
+/** A dense weight [M, K] or, feature-major, [K, M]: as it is, or rows of W where it is too large for one buffer. */
+function denseWeight(to: Lowering, weight: Value, order: Order, M: number, K: number) {
+  if (4 * M * K <= largestBuffer(to.device)) return [{ begin: 0, end: M, buffer: to.buffer(weight) }];
+  if (order === "token-major") return denseParts(to, weight, [M, 4 * K], ALIGNED_ROWS);
+  const bytes = denseBytes(to, weight);
+  const parts = inParts(M, ALIGNED_ROWS, to.device, (begin, end) => {
+    const [from, length] = [4 * begin, 4 * (end - begin)];
+    const fill = (target: Uint8Array): void => {
+      for (let k = 0; k < K; k++) target.set(bytes().subarray(4 * M * k + from, 4 * M * k + from + length), length * k);
+    };
+    return { forms: { columns: { bytes: length * K, fill } } };
+  });
+  return parts.map((part) => ({ ...part, buffer: uploadPart(to, weight, "dense", part, M).columns }));
 }
 
 /** Adds the launch for few tokens. */
 function launchRows(
   to: Lowering,
-  { M, K, N, x, bias, residual, xOrder, yOrder, epilogue }: LinearSpec,
+  spec: Pick<
+    TileLaunch,
+    "M" | "begin" | "end" | "K" | "N" | "x" | "y" | "yOrder" | "epilogue" | "bias" | "residual" | "scales"
+  >,
   form: RowForm,
-  { scales, ...weights }: Readonly<Record<string, Buffer | null>>,
+  weights: Readonly<Record<string, Buffer>>,
   { pitch, vectors }: { pitch: number; vectors: number },
-  node: Node,
 ): void {
-  const code = rowShader({ form, tokens: N, xOrder, yOrder, epilogue, scaled: scales != null });
-  const bindings: Record<string, Buffer> = {
-    ...(weights as Record<string, Buffer>),
-    x: to.buffer(node.inputs[x]!),
-    y: to.buffer(node.outputs[0]!),
-    ...(scales ? { scales } : {}),
-    ...(bias === null ? {} : { bias: to.buffer(node.inputs[bias]!) }),
-    ...(residual === null ? {} : { residual: to.buffer(node.inputs[residual]!) }),
-  };
-  to.launch(code, bindings, { M, K, N, pitch, vectors }, groups(Math.ceil(M / ROWS)));
+  const { begin, end, K, N, x, yOrder, epilogue } = spec;
+  const code = rowShader({ form, tokens: N, xOrder: x.order, yOrder, epilogue, scaled: spec.scales !== null });
+  const bindings: Record<string, Binding> = { ...weights, x: x.buffer, ...resultBindings(spec) };
+  to.launch(
+    code,
+    bindings,
+    { M: end - begin, K, N, yStride: spec.M, pitch, vectors },
+    groups(Math.ceil((end - begin) / ROWS)),
+  );
 }

@@ -1,47 +1,42 @@
-import type { Value } from "../../../../graph/index.js";
 import type { SparseTensor } from "../../../../layouts/index.js";
-import type { Buffer, Lowering } from "../../kernel.js";
-import { allEntries, bytesPerValue, scalesBuffer, valueWriter, words } from "./prepare.js";
+import type { Entries } from "../../../specs/matmul/weights.js";
+import type { Form } from "../parts.js";
+import { allEntries, bytesPerValue, entriesBetween, formOf, valueWriter, words } from "./prepare.js";
 import type { RowForm } from "./rows.js";
 
-/** A sparse weight, compressed, as `rowShader` reads it. */
+/** A sparse weight, or some of its rows, compressed, as `rowShader` reads it. */
 export interface PreparedRows {
   readonly form: Exclude<RowForm, { kind: "dense" }>;
-  readonly buffers: Readonly<Record<string, Buffer>>;
-  readonly scales: Buffer | null;
+  /** What the forms depend on beside the weight and its rows. */
+  readonly key: string;
+  readonly forms: Readonly<Record<string, Form>>;
   readonly pitch: number;
   readonly vectors: number;
 }
 
 const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
 
-/** The row form that stays closest to a layout's own bytes. */
-export function prepareRows(to: Lowering, weight: Value, tensor: SparseTensor): PreparedRows {
+/** Makes the row form that stays closest to a layout's own bytes, of any rows that begin where a group or block does. */
+export function rowsPreparer(tensor: SparseTensor): (begin: number, end: number) => PreparedRows {
   const { layout } = tensor.stored;
+  const entries = allEntries(tensor);
+  const rows = (begin: number, end: number): Entries => entriesBetween(entries, begin, end);
   const numbers = (layout.match(/\d+/g) ?? []).map(Number) as [number, number, number];
-  if (layout === "semi-structured") return prepareGroups(to, weight, tensor, 1, 2, 4);
-  if (layout.startsWith("n:m:") && numbers[1] <= 256)
-    return prepareGroups(to, weight, tensor, 1, numbers[0], numbers[1]);
-  if (layout.startsWith("v:n:m:") && numbers[2] <= 256) return prepareGroups(to, weight, tensor, ...numbers);
+  const grouped = (v: number, n: number, m: number) => (begin: number, end: number) =>
+    prepareGroups(rows(begin, end), v, n, m);
+  if (layout === "semi-structured") return grouped(1, 2, 4);
+  if (layout.startsWith("n:m:") && numbers[1] <= 256) return grouped(1, numbers[0], numbers[1]);
+  if (layout.startsWith("v:n:m:") && numbers[2] <= 256) return grouped(...numbers);
   if (/^bsr:\d+x\d+$/.test(layout) && numbers[1] % 4 === 0)
-    return prepareBlocks(to, weight, tensor, numbers[0], numbers[1]);
-  const { columns, cols, rows } = allEntries(tensor);
-  const widest = cols <= 65535;
-  return columns.length * 16 > rows * cols && widest
-    ? prepareBitmask(to, weight, tensor)
-    : prepareCsr(to, weight, tensor);
+    return (begin, end) => prepareBlocks(rows(begin, end), blocksBetween(tensor, begin, end, numbers[0]), numbers);
+  const { columns, cols } = entries;
+  const dense = columns.length * 16 > entries.rows * cols && cols <= 65535;
+  const prepare = dense ? prepareBitmask : prepareCsr;
+  return (begin, end) => prepare(rows(begin, end));
 }
 
 /** V:n:m: the layout's values and bits, rows filled up to whole vectors and words. */
-function prepareGroups(
-  to: Lowering,
-  weight: Value,
-  tensor: SparseTensor,
-  v: number,
-  n: number,
-  m: number,
-): PreparedRows {
-  const entries = allEntries(tensor);
+function prepareGroups(entries: Entries, v: number, n: number, m: number): PreparedRows {
   const { rows, cols, start, columns, values, dtype } = entries;
   const slots = up(Math.ceil(cols / m) * n, 4);
   const bits = 32 - Math.clz32(m - 1);
@@ -56,11 +51,11 @@ function prepareGroups(
       each(slot, i);
     }
   };
-  const w = to.prepared(weight, "matmul/rows/groups/w", Math.max(4, rows * slots * bytesPerValue(dtype)), (target) => {
+  const w = formOf(Math.max(4, rows * slots * bytesPerValue(dtype)), (target) => {
     const write = valueWriter(entries, target);
     for (let row = 0; row < rows; row++) eachSlot(row, (slot, i) => write(row * slots + slot, values[i]!));
   });
-  const kept = to.prepared(weight, "matmul/rows/groups/kept", 4 * Math.ceil(rows / v) * pitch, (target) => {
+  const kept = formOf(4 * Math.ceil(rows / v) * pitch, (target) => {
     const list = words(target);
     for (let row = 0; row < rows; row += v) {
       eachSlot(row, (slot, i) => {
@@ -72,7 +67,7 @@ function prepareGroups(
     }
   });
   const form = { kind: "groups", values: dtype, n, m, band: v } as const;
-  return { form, buffers: { w, kept }, scales: scalesBuffer(to, weight, entries), pitch, vectors: slots / 4 };
+  return { form, key: "matmul/rows/groups", forms: { w, kept }, pitch, vectors: slots / 4 };
 }
 
 const writeIndices = (target: Uint8Array, bits: 16 | 32, list: ArrayLike<number>): void =>
@@ -80,34 +75,30 @@ const writeIndices = (target: Uint8Array, bits: 16 | 32, list: ArrayLike<number>
     ? new Uint16Array(target.buffer, target.byteOffset, target.byteLength >> 1).set(list)
     : words(target).set(list);
 
-function prepareCsr(to: Lowering, weight: Value, tensor: SparseTensor): PreparedRows {
-  const entries = allEntries(tensor);
+function prepareCsr(entries: Entries): PreparedRows {
   const { cols, start, columns, values, dtype } = entries;
   const indexBits = cols <= 65536 ? 16 : 32;
-  const name = "matmul/rows/csr";
-  const w = to.prepared(weight, `${name}/w`, Math.max(4, up(values.length * bytesPerValue(dtype), 4)), (target) => {
+  const w = formOf(Math.max(4, up(values.length * bytesPerValue(dtype), 4)), (target) => {
     const write = valueWriter(entries, target);
     for (let i = 0; i < values.length; i++) write(i, values[i]!);
   });
-  const kept = to.prepared(weight, `${name}/kept`, Math.max(4, up((columns.length * indexBits) / 8, 4)), (target) =>
+  const kept = formOf(Math.max(4, up((columns.length * indexBits) / 8, 4)), (target) =>
     writeIndices(target, indexBits, columns),
   );
-  const starts = to.prepared(weight, `${name}/starts`, 4 * start.length, (target) => words(target).set(start));
+  const starts = formOf(4 * start.length, (target) => words(target).set(start));
   const form = { kind: "csr", values: dtype, indexBits } as const;
-  return { form, buffers: { w, kept, starts }, scales: scalesBuffer(to, weight, entries), pitch: 0, vectors: 0 };
+  return { form, key: "matmul/rows/csr", forms: { w, kept, starts }, pitch: 0, vectors: 0 };
 }
 
-function prepareBitmask(to: Lowering, weight: Value, tensor: SparseTensor): PreparedRows {
-  const entries = allEntries(tensor);
+function prepareBitmask(entries: Entries): PreparedRows {
   const { rows, cols, start, columns, values, dtype } = entries;
   const pitch = Math.ceil(cols / 32);
   const places = Math.ceil(pitch / 8);
-  const name = "matmul/rows/bitmask";
-  const w = to.prepared(weight, `${name}/w`, Math.max(4, up(values.length * bytesPerValue(dtype), 4)), (target) => {
+  const w = formOf(Math.max(4, up(values.length * bytesPerValue(dtype), 4)), (target) => {
     const write = valueWriter(entries, target);
     for (let i = 0; i < values.length; i++) write(i, values[i]!);
   });
-  const kept = to.prepared(weight, `${name}/kept`, 4 * rows * pitch, (target) => {
+  const kept = formOf(4 * rows * pitch, (target) => {
     const bits = words(target);
     for (let row = 0; row < rows; row++) {
       for (let i = start[row]!; i < start[row + 1]!; i++) {
@@ -116,10 +107,8 @@ function prepareBitmask(to: Lowering, weight: Value, tensor: SparseTensor): Prep
       }
     }
   });
-  const starts = to.prepared(weight, `${name}/starts`, 4 * rows, (target) =>
-    words(target).set(start.subarray(0, rows)),
-  );
-  const offsets = to.prepared(weight, `${name}/offsets`, up(2 * rows * places, 4), (target) => {
+  const starts = formOf(4 * rows, (target) => words(target).set(start.subarray(0, rows)));
+  const offsets = formOf(up(2 * rows * places, 4), (target) => {
     const before = new Uint16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
     for (let row = 0; row < rows; row++) {
       let i = start[row]!;
@@ -130,20 +119,32 @@ function prepareBitmask(to: Lowering, weight: Value, tensor: SparseTensor): Prep
     }
   });
   const form = { kind: "bitmask", values: dtype } as const;
-  return { form, buffers: { w, kept, starts, offsets }, scales: scalesBuffer(to, weight, entries), pitch, vectors: 0 };
+  return { form, key: "matmul/rows/bitmask", forms: { w, kept, starts, offsets }, pitch, vectors: 0 };
 }
 
-function prepareBlocks(to: Lowering, weight: Value, tensor: SparseTensor, height: number, width: number): PreparedRows {
-  const { parts } = tensor.stored;
-  const entries = allEntries(tensor);
+/** Rows of blocks: the first block of each, and the number of all; and the blocks' columns. */
+interface Blocks {
+  readonly first: Uint32Array;
+  readonly list: Uint16Array | Uint32Array;
+}
+
+function blocksBetween({ stored }: SparseTensor, begin: number, end: number, height: number): Blocks {
+  const first = stored.parts.crow_indices!.data as Uint32Array;
+  const list = stored.parts.col_indices!.data as Uint16Array | Uint32Array;
+  const [from, to] = [begin / height, Math.ceil(end / height)];
+  const before = first[from]!;
+  return { first: first.subarray(from, to + 1).map((at) => at - before), list: list.subarray(before, first[to]!) };
+}
+
+function prepareBlocks(
+  entries: Entries,
+  { first, list }: Blocks,
+  [height, width]: readonly [number, number, ...number[]],
+): PreparedRows {
   const { rows, start, columns, values, dtype } = entries;
-  const [pointers, blocks] = [parts.crow_indices!, parts.col_indices!];
-  const first = pointers.data as Uint32Array;
-  const list = blocks.data as Uint16Array | Uint32Array;
-  const indexBits = blocks.dtype === "uint16" ? 16 : 32;
-  const name = "matmul/rows/blocks";
+  const indexBits = list.BYTES_PER_ELEMENT === 2 ? 16 : 32;
   const area = height * width;
-  const w = to.prepared(weight, `${name}/w`, Math.max(4, blocks.size * area * bytesPerValue(dtype)), (target) => {
+  const w = formOf(Math.max(4, list.length * area * bytesPerValue(dtype)), (target) => {
     const write = valueWriter(entries, target);
     for (let row = 0; row < rows; row++) {
       let block = first[Math.floor(row / height)]!;
@@ -154,10 +155,10 @@ function prepareBlocks(to: Lowering, weight: Value, tensor: SparseTensor, height
       }
     }
   });
-  const kept = to.prepared(weight, `${name}/kept`, Math.max(4, up((blocks.size * indexBits) / 8, 4)), (target) =>
+  const kept = formOf(Math.max(4, up((list.length * indexBits) / 8, 4)), (target) =>
     writeIndices(target, indexBits, list),
   );
-  const starts = to.prepared(weight, `${name}/starts`, 4 * first.length, (target) => words(target).set(first));
+  const starts = formOf(4 * first.length, (target) => words(target).set(first));
   const form = { kind: "blocks", values: dtype, height, width, indexBits } as const;
-  return { form, buffers: { w, kept, starts }, scales: scalesBuffer(to, weight, entries), pitch: 0, vectors: 0 };
+  return { form, key: "matmul/rows/blocks", forms: { w, kept, starts }, pitch: 0, vectors: 0 };
 }

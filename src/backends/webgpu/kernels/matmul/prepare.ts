@@ -1,17 +1,16 @@
-import type { Value } from "../../../../graph/index.js";
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
 import { type Entries, entriesOf } from "../../../specs/matmul/weights.js";
-import type { Buffer, Lowering } from "../../kernel.js";
+import type { Form } from "../parts.js";
 import type { WeightFill } from "./fill-weights.js";
 import { evenSlots } from "./fill-weights.js";
 import { type Tile, tileText } from "./tile.js";
 
-/** A sparse weight in the order in which a tile kernel reads it, uploaded. */
-export interface PreparedWeights {
+/** A sparse weight, or some of its rows, in the order in which a tile kernel reads it. */
+export interface TileForms {
   readonly fill: WeightFill;
-  readonly buffers: { readonly w: Buffer; readonly kept: Buffer; readonly starts?: Buffer };
-  /** One factor a row, with int8. */
-  readonly scales: Buffer | null;
+  /** What the forms depend on beside the weight and its rows. */
+  readonly key: string;
+  readonly forms: { readonly w: Form; readonly kept: Form; readonly starts?: Form };
   /** Steps along K that each tile takes; the forms with `starts` say it themselves. */
   readonly steps: number;
   /** Some k of the last steps are none. */
@@ -29,6 +28,8 @@ export function allEntries(weight: SparseTensor): Entries {
   known.set(weight, entries);
   return entries;
 }
+
+export const formOf = (bytes: number, fill: Form["fill"]): Form => ({ bytes, fill });
 
 /** Writes numbers or raw bits of `entries.values` at places counted in elements. */
 export function valueWriter({ dtype }: Entries, target: Uint8Array): (at: number, value: number) => void {
@@ -50,22 +51,26 @@ export const words = (target: Uint8Array): Uint32Array =>
 
 export const bytesPerValue = (dtype: ValueDataType): number => BYTES[dtype];
 
-export function scalesBuffer(to: Lowering, weight: Value, { scales }: Entries): Buffer | null {
-  if (scales === null) return null;
-  return to.prepared(weight, "matmul/scales", up(4 * scales.length, 16), (target) => {
-    target.set(new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength));
-  });
+/** Rows `begin` to before `end`. */
+export function entriesBetween(entries: Entries, begin: number, end: number): Entries {
+  if (begin === 0 && end === entries.rows) return entries;
+  const [first, last] = [entries.start[begin]!, entries.start[end]!];
+  return {
+    ...entries,
+    rows: end - begin,
+    start: entries.start.subarray(begin, end + 1).map((at) => at - first),
+    columns: entries.columns.subarray(first, last),
+    values: entries.values.subarray(first, last),
+    scales: entries.scales?.subarray(begin, end) ?? null,
+  };
 }
 
 /** V:n:m whose bands hold whole threads: the k that each band keeps in each step. */
 export function prepareBands(
-  to: Lowering,
-  weight: Value,
-  tensor: SparseTensor,
+  entries: Entries,
   tile: Tile,
   { band, slots }: { band: number; slots: number },
-): PreparedWeights {
-  const entries = allEntries(tensor);
+): TileForms {
   const { rows, cols, start, columns, values, dtype } = entries;
   const { depth } = tile;
   const steps = up(Math.ceil(cols / depth), tile.unroll);
@@ -75,7 +80,7 @@ export function prepareBands(
   const perBand = evenSlots(slots);
   const perStep = (tile.rows / height) * perBand;
   const key = `matmul/bands/${tileText(tile)}/${height}`;
-  const w = to.prepared(weight, `${key}/w`, tiles * steps * slots * tile.rows * BYTES[dtype], (target) => {
+  const w = formOf(tiles * steps * slots * tile.rows * BYTES[dtype], (target) => {
     const write = valueWriter(entries, target);
     for (let row = 0; row < rows; row++) {
       const inTile = row % tile.rows;
@@ -89,7 +94,7 @@ export function prepareBands(
       }
     }
   });
-  const kept = to.prepared(weight, `${key}/kept`, up(tiles * steps * perStep * 2, 4), (target) => {
+  const kept = formOf(up(tiles * steps * perStep * 2, 4), (target) => {
     const places = new Uint16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
     for (let row = 0; row < rows; row += height) {
       const inTile = row % tile.rows;
@@ -104,9 +109,8 @@ export function prepareBands(
       }
     }
   });
-  const scales = scalesBuffer(to, weight, entries);
   const padded = cols % (depth * tile.unroll) !== 0;
-  return { fill: { kind: "bands", values: dtype, slots, band: height }, buffers: { w, kept }, scales, steps, padded };
+  return { fill: { kind: "bands", values: dtype, slots, band: height }, key, forms: { w, kept }, steps, padded };
 }
 
 /** The k that each row tile keeps in any of its rows, in runs of `run`. */
@@ -139,14 +143,7 @@ export function columnsDensity(tensor: SparseTensor, height: number): number {
 }
 
 /** Blocks and whole columns: every row tile has a list of its k. */
-export function prepareColumns(
-  to: Lowering,
-  weight: Value,
-  tensor: SparseTensor,
-  tile: Tile,
-  run: 1 | 4,
-): PreparedWeights {
-  const entries = allEntries(tensor);
+export function prepareColumns(entries: Entries, tile: Tile, run: 1 | 4): TileForms {
   const { rows, cols, start, columns, values, dtype } = entries;
   const { starts, runs } = columnsOfTiles(entries, tile.rows, run);
   const tiles = starts.length - 1;
@@ -156,7 +153,7 @@ export function prepareColumns(
     first[t + 1] = first[t]! + up(Math.ceil((starts[t + 1]! - starts[t]!) / perStep), tile.unroll);
   const steps = first[tiles]!;
   const key = `matmul/columns/${tileText(tile)}/${run}`;
-  const w = to.prepared(weight, `${key}/w`, Math.max(16, steps * tile.depth * tile.rows * BYTES[dtype]), (target) => {
+  const w = formOf(Math.max(16, steps * tile.depth * tile.rows * BYTES[dtype]), (target) => {
     const write = valueWriter(entries, target);
     const placeOf = new Uint32Array(Math.ceil(cols / run));
     for (let t = 0; t < tiles; t++) {
@@ -169,27 +166,26 @@ export function prepareColumns(
       }
     }
   });
-  const kept = to.prepared(weight, `${key}/kept`, Math.max(16, steps * perStep * 4), (target) => {
+  const kept = formOf(Math.max(16, steps * perStep * 4), (target) => {
     const list = words(target).fill(cols);
     for (let t = 0; t < tiles; t++) {
       for (let i = starts[t]!; i < starts[t + 1]!; i++) list[first[t]! * perStep + i - starts[t]!] = runs[i]! * run;
     }
   });
-  const startsBuffer = to.prepared(weight, `${key}/starts`, up(4 * first.length, 16), (target) => {
+  const startsForm = formOf(up(4 * first.length, 16), (target) => {
     words(target).set(first);
   });
   return {
     fill: { kind: "columns", values: dtype, run },
-    buffers: { w, kept, starts: startsBuffer },
-    scales: scalesBuffer(to, weight, entries),
+    key,
+    forms: { w, kept, starts: startsForm },
     steps: 0,
     padded: cols % run !== 0 || runs.length !== steps * perStep,
   };
 }
 
 /** Any nonzeros: bits and values by row, step by step. */
-export function prepareExpand(to: Lowering, weight: Value, tensor: SparseTensor, tile: Tile): PreparedWeights {
-  const entries = allEntries(tensor);
+export function prepareExpand(entries: Entries, tile: Tile): TileForms {
   const { rows, cols, start, columns, values, dtype } = entries;
   const { depth } = tile;
   const steps = up(Math.ceil(cols / depth), tile.unroll);
@@ -214,8 +210,8 @@ export function prepareExpand(to: Lowering, weight: Value, tensor: SparseTensor,
     return info;
   };
   const key = `matmul/expand/${tileText(tile)}`;
-  const kept = to.prepared(weight, `${key}/kept`, 8 * tiles * steps * tile.rows, (target) => words(target).set(bits()));
-  const w = to.prepared(weight, `${key}/w`, up(values.length * BYTES[dtype], 4) + 16, (target) => {
+  const kept = formOf(8 * tiles * steps * tile.rows, (target) => words(target).set(bits()));
+  const w = formOf(up(values.length * BYTES[dtype], 4) + 16, (target) => {
     const write = valueWriter(entries, target);
     const info = bits();
     for (let row = 0; row < rows; row++) {
@@ -228,7 +224,6 @@ export function prepareExpand(to: Lowering, weight: Value, tensor: SparseTensor,
       }
     }
   });
-  const scales = scalesBuffer(to, weight, entries);
   const padded = cols % (depth * tile.unroll) !== 0;
-  return { fill: { kind: "expand", values: dtype }, buffers: { w, kept }, scales, steps, padded };
+  return { fill: { kind: "expand", values: dtype }, key, forms: { w, kept }, steps, padded };
 }

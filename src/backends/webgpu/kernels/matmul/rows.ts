@@ -49,6 +49,8 @@ export const ROW_UNIFORMS = {
   M: "u32",
   K: "u32",
   N: "u32",
+  /** Elements from one token of y to the next, where features are contiguous. */
+  yStride: "u32",
   /** Words of a row's (or band's) `kept`. */
   pitch: "u32",
   /** Vectors of a row of `w`, for dense rows and groups. */
@@ -102,7 +104,7 @@ export function rowShader(spec: RowShader): ShaderCode<string, RowUniform> {
       }
       if (part == 0u && row < ${s.M!}) {
         ${unroll(tokens, (t) => {
-          const at = place(spec.yOrder, "uniforms.M", "row", t);
+          const at = place(spec.yOrder, "uniforms.yStride", "row", t);
           const operands = [
             wgsl`vec4<f32>(partial[${s.lane} + ${LANES * ROWS * t}u])`,
             ...(scaled ? [wgsl`vec4<f32>(scales[row])`] : []),

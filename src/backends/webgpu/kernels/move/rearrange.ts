@@ -39,25 +39,36 @@ export interface Rearrangement {
   readonly source: Piece;
   /** What elements from nowhere are: zero, or the first element of the binding `fill`. */
   readonly fill?: "zero" | "value";
+  /** With zeros from nowhere: y keeps the bits that it has, so that several launches make it, each from a part of x. */
+  readonly merge?: boolean;
 }
 
 /** Elements that one invocation makes: those of a word. */
 export const perInvocation = (bytes: MovedBytes): number => Math.max(1, 4 / bytes);
 
 /** y[e] = x[source(e)] for each e below `count`. Elements of less than 4 bytes are made a word at a time. */
-export function rearrangeCode({ key, bytes, uniforms, bindings, source, fill }: Rearrangement): ShaderCode {
+export function rearrangeCode({
+  key,
+  bytes,
+  uniforms,
+  bindings,
+  source,
+  fill,
+  merge = false,
+}: Rearrangement): ShaderCode {
   const type = STORED[bytes];
   const filling: Record<string, Storage> = fill === "value" ? { fill: input(type) } : {};
   const all: Record<string, Storage> = { x: input(type), ...bindings, ...filling, y: output(type) };
   const counted: Record<string, UniformType> = { count: "u32", ...uniforms };
   const none = fill === "value" ? "fill[0]" : `${type}()`;
   const per = perInvocation(bytes);
+  const assign = merge ? "|=" : "=";
   const element = (e: Piece): Piece => {
     if (fill === undefined) return wgsl`element(source(${e}))`;
     return wgsl`filled(source(${e}))`;
   };
   return shader({
-    key: `${key}/${bytes}${fill === undefined ? "" : `/${fill}`}`,
+    key: `${key}/${bytes}${fill === undefined ? "" : `/${fill}`}${merge ? "/merge" : ""}`,
     workgroup: [WORKGROUP],
     bindings: all,
     uniforms: counted,
@@ -86,10 +97,13 @@ export function rearrangeCode({ key, bytes, uniforms, bindings, source, fill }: 
       if (e >= uniforms.count) { return; }
       ${
         per === 1
-          ? wgsl`y[e] = ${element("e")};`
+          ? wgsl`y[e] ${assign} ${element("e")};`
           : wgsl`
               let last = uniforms.count - 1u;
-              y[e / ${per}u] = ${unroll(per, (k) => wgsl`${element(`min(e + ${k}u, last)`)} << ${8 * bytes * k}u`)
+              y[e / ${per}u] ${assign} ${unroll(
+                per,
+                (k) => wgsl`${element(`min(e + ${k}u, last)`)} << ${8 * bytes * k}u`,
+              )
                 .map(String)
                 .map((part) => `(${part})`)
                 .join(" | ")};
