@@ -18,6 +18,7 @@ function sparse(weight: Tensor, pattern: string, layout: string): SparseTensor {
 }
 
 interface Options {
+  readonly op?: "Conv" | "ConvTranspose";
   readonly bias?: boolean;
   readonly residual?: boolean;
   readonly attributes?: Readonly<Record<string, AttributeLike>>;
@@ -28,14 +29,16 @@ interface Options {
 const tolerance = (terms: number) => () => 1.2 * 2 ** -24 * (terms + 4) ** 2 + 1e-6;
 
 /** The kernel that takes a convolution. */
-function kernelOf(weight: Constant, group: number): string {
+function kernelOf(op: string, weight: Constant, group: number): string {
+  if (op === "ConvTranspose") return "transposed-conv";
   if (weight.shape[0]! / group <= 4) return "direct-conv";
   return weight instanceof SparseTensor ? "sparse-conv" : "conv";
 }
 
 async function check(x: Tensor, weight: Constant, options: Options = {}): Promise<void> {
-  const { bias = false, residual = false, attributes = {}, fused = false } = options;
-  const outputs = weight.shape[0]!;
+  const { op = "Conv", bias = false, residual = false, attributes = {}, fused = false } = options;
+  const group = Number(attributes.group ?? 1);
+  const outputs = op === "Conv" ? weight.shape[0]! : weight.shape[1]! * group;
   const build = (addend: Tensor | null) => {
     const builder = new GraphBuilder();
     const inputs = [
@@ -44,12 +47,12 @@ async function check(x: Tensor, weight: Constant, options: Options = {}): Promis
       bias ? builder.constant(randomTensor([outputs], 5)) : null,
       ...(addend ? [builder.input("r", "float32", addend.shape)] : []),
     ];
-    builder.output(builder.add("Conv", inputs, attributes, { domain: fused ? "ai.nonzero" : "" }));
+    builder.output(builder.add(op, inputs, attributes, { domain: fused ? "ai.nonzero" : "" }));
     return builder.build();
   };
   const addend = residual ? randomTensor(evaluateGraph(build(null), [x], operators)[0]!.shape, 11) : null;
   const terms = weight.shape.reduce((a, b) => a * b, 1) / outputs;
-  const kernel = kernelOf(weight, Number(attributes.group ?? 1));
+  const kernel = kernelOf(op, weight, group);
   await checkGraph(build(addend), addend ? [x, addend] : [x], convKernels, kernel, tolerance(terms));
 }
 
@@ -61,11 +64,18 @@ const axis = fc.record({
   begin: fc.integer({ min: -1, max: 3 }),
   end: fc.integer({ min: -1, max: 3 }),
 });
-const geometry = fc
-  .record({ axes: fc.array(axis, { minLength: 1, maxLength: 2 }), batch: fc.integer({ min: 1, max: 2 }) })
-  .filter(({ axes }) =>
-    axes.every((a) => a.size + Math.min(a.begin, 0) > 0 && a.size + a.begin + a.end >= (a.kernel - 1) * a.dilation + 1),
-  );
+type Axis = typeof axis extends fc.Arbitrary<infer T> ? T : never;
+const geometryOf = (axes: fc.Arbitrary<Axis[]>) =>
+  fc
+    .record({ axes, batch: fc.integer({ min: 1, max: 2 }) })
+    .filter(({ axes }) =>
+      axes.every(
+        (a) => a.size + Math.min(a.begin, 0) > 0 && a.size + a.begin + a.end >= (a.kernel - 1) * a.dilation + 1,
+      ),
+    );
+const geometry = geometryOf(fc.array(axis, { minLength: 1, maxLength: 2 }));
+const small = axis.filter(({ size }) => size <= 8);
+const volume = geometryOf(fc.array(small, { minLength: 3, maxLength: 3 }));
 type Geometry = typeof geometry extends fc.Arbitrary<infer T> ? T : never;
 
 const attributesOf = ({ axes }: Geometry, group: number): Record<string, AttributeLike> => ({
@@ -102,6 +112,38 @@ describeGpu("convolutions on WebGPU", () => {
         await check(x, sparse(w, pattern!, layout!), { bias: true, attributes: attributesOf(g, group) });
       }),
       { numRuns: 30 },
+    );
+  });
+
+  it("slide over volumes", async () => {
+    const outputs = fc.constantFrom(3, 17);
+    await fc.assert(
+      fc.asyncProperty(volume, outputs, fc.boolean(), async (g, outputs, pruned) => {
+        const x = randomTensor([g.batch, 8, ...g.axes.map((a) => a.size)], 3);
+        const w = randomTensor([2 * outputs, 4, ...g.axes.map((a) => a.kernel)], outputs);
+        await check(x, pruned ? sparse(w, "2:4", "semi-structured") : w, {
+          bias: true,
+          attributes: attributesOf(g, 2),
+        });
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it("do what ConvTranspose says", async () => {
+    const padding = fc.integer({ min: 0, max: 2 });
+    const shapes = fc.oneof(geometry, volume);
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.constantFrom(1, 2), padding, fc.boolean(), async (g, group, extra, bias) => {
+        const span = (a: Axis): number => (a.kernel - 1) * a.dilation + 1;
+        fc.pre(g.axes.every((a) => (a.size - 1) * a.stride + span(a) - a.begin - a.end > 0));
+        const x = randomTensor([g.batch, 3 * group, ...g.axes.map((a) => a.size)], 1);
+        const w = randomTensor([3 * group, 4, ...g.axes.map((a) => a.kernel)], 3);
+        const output_padding = g.axes.map((a) => Math.min(extra, Math.max(a.stride, a.dilation) - 1));
+        const attributes = { ...attributesOf(g, group), output_padding };
+        await check(x, w, { op: "ConvTranspose", bias, attributes });
+      }),
+      { numRuns: 15 },
     );
   });
 

@@ -151,6 +151,32 @@ describeGpu("moving elements on WebGPU", () => {
     );
   });
 
+  it.each(["reflect", "edge", "wrap"])("Pad by repeating: %s", async (mode) => {
+    const axis = fc.record({
+      dim: fc.integer({ min: 1, max: 6 }),
+      begin: fc.integer({ min: -2, max: 9 }),
+      end: fc.integer({ min: -2, max: 9 }),
+    });
+    const axes = fc.array(axis, { minLength: 1, maxLength: 3 });
+    const fits = axes.filter(
+      (all) =>
+        all.some(({ begin, end }) => begin !== 0 || end !== 0) &&
+        all.every(({ dim, begin, end }) => dim + Math.min(0, begin) + Math.min(0, end) > 0),
+    );
+    await fc.assert(
+      fc.asyncProperty(fits, fc.constantFrom<DataType>("float32", "uint8", "int64"), async (axes, dtype) => {
+        const x = counting(
+          dtype,
+          axes.map(({ dim }) => dim),
+        );
+        const pads = ints([...axes.map(({ begin }) => begin), ...axes.map(({ end }) => end)]);
+        const node = { op: "Pad", version: 19, inputs: [x, pads], attributes: { mode } };
+        await checkOperator(node, moveKernels, "pad by repeating");
+      }),
+      { numRuns: 12 },
+    );
+  });
+
   it("leaves strings and half bytes to the evaluation", async () => {
     await checkOperator({ op: "Transpose", inputs: [new Tensor("string", [1, 2], ["a", "b"])] }, moveKernels, null);
     const x = Tensor.from("int4", [2, 3], [1, 2, 3, 4, 5, 6]);

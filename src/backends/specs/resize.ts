@@ -1,8 +1,7 @@
-import type { Node } from "../../graph/index.js";
+import type { Node, Value } from "../../graph/index.js";
 import { type AxisWeights, axisWeights } from "../../ops/nn/interpolation.js";
 import { type ResizeAttributes, resizedAxisScalings } from "../../ops/nn/resize.js";
 import { sizeOf } from "../../tensor/index.js";
-import { MOST_TABLE_WORDS } from "./move/take.js";
 import {
   attributesOfNode,
   type Cost,
@@ -19,17 +18,18 @@ export interface AxisStep {
   readonly output: number;
   readonly inner: number;
   readonly weights: AxisWeights;
+  /** What the weights depend on, as text. */
+  readonly key: string;
 }
 
 export interface ResizeSpec {
   readonly bytes: ElementBytes;
   readonly nearest: boolean;
+  /** The constant input that says how large. */
+  readonly given: Value;
   /** One a resized axis, the innermost first. */
   readonly steps: readonly AxisStep[];
 }
-
-/** Inputs that an output blends, at most: cubic interpolation's four. */
-const MOST_TAPS = 4;
 
 /** A constant list; null where the input is left out or empty, undefined where it is not constant. */
 function listOf(node: Node, index: number, at: NodeContext): readonly number[] | null | undefined {
@@ -57,13 +57,12 @@ export function resizeSpec(node: Node, at: NodeContext): ResizeSpec | null {
     if (scaling.scale === 1 && scaling.output === scaling.input) continue;
     const weights = axisWeights(scaling, a);
     const { input, output } = scaling;
-    steps.push({ outer: sizeOf(left.slice(0, axis)), input, output, inner: sizeOf(left.slice(axis + 1)), weights });
+    const [outer, inner] = [sizeOf(left.slice(0, axis)), sizeOf(left.slice(axis + 1))];
+    steps.push({ outer, input, output, inner, weights, key: JSON.stringify([scaling, a]) });
     left[axis] = output;
   }
-  const fits = steps.every(
-    ({ weights, output }) => weights.taps <= MOST_TAPS && 2 * weights.taps * output <= MOST_TABLE_WORDS,
-  );
-  return fits && steps.length > 0 && !left.includes(0) ? { bytes, nearest, steps } : null;
+  if (steps.length === 0 || left.includes(0)) return null;
+  return { bytes, nearest, given: node.inputs[sizes === null ? a.scalesAt : a.sizesAt]!, steps };
 }
 
 export function resizeCost({ bytes, steps }: ResizeSpec): Cost {

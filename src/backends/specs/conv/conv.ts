@@ -3,40 +3,56 @@ import { SparseTensor } from "../../../layouts/index.js";
 import type { FusedConvAttributes } from "../../../ops/fused/conv.js";
 import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
 import { type ConvAttributes, convWindow } from "../../../ops/nn/conv.js";
+import { sizeOf } from "../../../tensor/index.js";
 import type { Epilogue } from "../matmul/epilogue.js";
 import type { ConcreteType, Cost, NodeContext } from "../node.js";
 
-/** A convolution over two spatial axes; one axis is an image of height 1. float32, NCHW. */
-export interface ConvSpec {
+/** A convolution over `Axes` spatial axes; where a node has fewer, those missing have length 1. float32, NCHW. */
+export interface ConvSpec<Axes extends readonly number[] = Pair> {
   readonly batch: number;
   readonly channels: number;
   readonly outputs: number;
   readonly group: number;
-  /** [height, width] each. */
-  readonly input: Pair;
-  readonly output: Pair;
-  readonly kernel: Pair;
-  readonly strides: Pair;
-  readonly dilations: Pair;
-  /** Padding before the first row and column; negative crops. */
-  readonly pads: Pair;
+  readonly input: Axes;
+  readonly output: Axes;
+  readonly kernel: Axes;
+  readonly strides: Axes;
+  readonly dilations: Axes;
+  /** Padding before the first of each axis; negative crops. */
+  readonly pads: Axes;
   readonly epilogue: Epilogue;
   readonly sparse: boolean;
   /** Axes of the weight that make it a matrix [outputs, kernel positions × input channels]. */
   readonly perm: readonly number[];
 }
 
-/** A window's slide over [height, width] of each channel; see `Window` of the operators. */
-export type WindowsSpec = Pick<ConvSpec, "channels" | "input" | "output" | "kernel" | "strides" | "dilations" | "pads">;
+/** A window's slide over the axes of each channel; see `Window` of the operators. */
+export type WindowsSpec<Axes extends readonly number[] = Pair> = Pick<
+  ConvSpec<Axes>,
+  "channels" | "input" | "output" | "kernel" | "strides" | "dilations" | "pads"
+>;
 
 export type Pair = readonly [height: number, width: number];
+export type Triple = readonly [depth: number, height: number, width: number];
 
-export const pixelsOf = ({ output }: ConvSpec): number => output[0] * output[1];
+/** A convolution over up to three spatial axes. */
+export type VolumeConvSpec = ConvSpec<Triple>;
+
+/** The numbers of a node's last axes as those of `count` axes: `missing` for each in front. */
+export const lastAxes = <Axes>(values: readonly number[], count: number, missing: number): Axes =>
+  [...new Array<number>(count - values.length).fill(missing), ...values] as Axes;
+
+export const pixelsOf = ({ output }: Pick<ConvSpec<readonly number[]>, "output">): number => sizeOf(output);
 
 const isFloat = (type: ConcreteType): boolean => type.dtype === "float32";
 
 /** The convolution that a Conv or ai.nonzero Conv stands for, or null: its weight is no constant, it has three spatial axes, … */
-export function convSpec(node: Node, at: NodeContext): ConvSpec | null {
+export const convSpec = (node: Node, at: NodeContext): ConvSpec | null => convOver<Pair>(2, node, at);
+
+/** The same for nodes of up to three spatial axes. */
+export const volumeConvSpec = (node: Node, at: NodeContext): VolumeConvSpec | null => convOver<Triple>(3, node, at);
+
+function convOver<Axes extends readonly number[]>(count: number, node: Node, at: NodeContext): ConvSpec<Axes> | null {
   const fused = node.domain === "ai.nonzero";
   if (node.op !== "Conv" || (node.domain !== "" && !fused)) return null;
   const [xValue, wValue, bias, residual] = node.inputs;
@@ -46,7 +62,7 @@ export function convSpec(node: Node, at: NodeContext): ConvSpec | null {
   const rank = x.shape.length;
   const perm = [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1];
   const sparse = weight instanceof SparseTensor;
-  if (rank < 3 || rank > 4 || !isFloat(x) || weight.dtype !== "float32") return null;
+  if (rank < 3 || rank > 2 + count || !isFloat(x) || weight.dtype !== "float32") return null;
   if (sparse && weight.perm.join() !== perm.join()) return null;
   const y = at.type(node.outputs[0]!);
   const added = [bias, residual].filter((v): v is Value => Boolean(v));
@@ -63,19 +79,18 @@ export function convSpec(node: Node, at: NodeContext): ConvSpec | null {
     ? (attributes as FusedConvAttributes)
     : { conv: attributes as ConvAttributes, activation: { name: "", params: [] }, residual: "after" as const };
   const window = convWindow(x.shape, weight.shape, conv);
-  const pair = (values: readonly number[], missing: number): Pair =>
-    values.length === 1 ? [missing, values[0]!] : (values as Pair);
+  const axes = (values: readonly number[], missing: number): Axes => lastAxes(values, count, missing);
   return {
     batch: x.shape[0]!,
     channels: x.shape[1]!,
     outputs: weight.shape[0]!,
     group: conv.group,
-    input: pair(window.input, 1),
-    output: pair(window.output, 1),
-    kernel: pair(window.kernel, 1),
-    strides: pair(window.strides, 1),
-    dilations: pair(window.dilations, 1),
-    pads: pair(window.padsBegin, 0),
+    input: axes(window.input, 1),
+    output: axes(window.output, 1),
+    kernel: axes(window.kernel, 1),
+    strides: axes(window.strides, 1),
+    dilations: axes(window.dilations, 1),
+    pads: axes(window.padsBegin, 0),
     epilogue: {
       bias: Boolean(bias),
       activation: activation.name,
@@ -87,11 +102,11 @@ export function convSpec(node: Node, at: NodeContext): ConvSpec | null {
   };
 }
 
-export function convCost(spec: ConvSpec): Cost {
+export function convCost(spec: ConvSpec<readonly number[]>): Cost {
   const { batch, channels, outputs, group, kernel, input } = spec;
-  const inner = (channels / group) * kernel[0] * kernel[1];
+  const inner = (channels / group) * sizeOf(kernel);
   return {
     multiplyAdds: batch * outputs * pixelsOf(spec) * inner,
-    bytes: 4 * (batch * (channels * input[0] * input[1] + outputs * pixelsOf(spec)) + outputs * inner),
+    bytes: 4 * (batch * (channels * sizeOf(input) + outputs * pixelsOf(spec)) + outputs * inner),
   };
 }

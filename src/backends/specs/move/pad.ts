@@ -9,7 +9,7 @@ import {
   elementBytes,
   type NodeContext,
 } from "../node.js";
-import { MOST_TABLE_WORDS, type Take } from "./take.js";
+import type { Take } from "./take.js";
 
 export interface PadSpec {
   /** Elements added before each axis; negative ones are cut off. */
@@ -55,14 +55,30 @@ export const padCost = ({ input, output, bytes }: PadSpec): Cost => ({
   bytes: (sizeOf(input) + 2 * sizeOf(output)) * bytes,
 });
 
-/** ONNX Pad by the input's own elements (reflect, edge, wrap) as takes, axis by axis; null for all else. */
-export function repeatingPadSpec(node: Node, at: NodeContext): readonly Take[] | null {
+/** Padding by the input's own elements. */
+export interface RepeatingPadSpec {
+  readonly mode: Exclude<PadAttributes["mode"], "constant">;
+  /** Elements added before each axis; negative ones are cut off. */
+  readonly begins: readonly number[];
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+  readonly bytes: ElementBytes;
+}
+
+/** ONNX Pad by the input's own elements (reflect, edge, wrap); null for all else. */
+export function repeatingPadSpec(node: Node, at: NodeContext): RepeatingPadSpec | null {
   if (node.op !== "Pad" || node.domain !== "") return null;
   const { mode } = attributesOfNode<PadAttributes>(node);
   const [input, output] = [at.type(node.inputs[0]!).shape, at.type(node.outputs[0]!).shape];
   const bytes = elementBytes(node.inputs[0]!, at);
   const begins = beginsOf(node, at);
   if (mode === "constant" || bytes === null || begins === null || input.includes(0)) return null;
+  if (begins.every((begin) => begin === 0) && input.join() === output.join()) return null;
+  return { mode, begins, input, output, bytes };
+}
+
+/** The padding as takes, axis by axis. */
+export function takesOfPad({ mode, begins, input, output, bytes }: RepeatingPadSpec): Take[] {
   const left = [...input];
   const takes: Take[] = [];
   for (let axis = input.length - 1; axis >= 0; axis--) {
@@ -70,15 +86,14 @@ export function repeatingPadSpec(node: Node, at: NodeContext): readonly Take[] |
     const end = output[axis]! - dim - begin;
     if (begin === 0 && end === 0) continue;
     const indices = paddedIndices(dim, begin, end, mode);
-    takes.push({
-      bytes,
-      outer: sizeOf(left.slice(0, axis)),
-      input: dim,
-      inner: sizeOf(left.slice(axis + 1)),
-      indices,
-    });
+    const [outer, inner] = [sizeOf(left.slice(0, axis)), sizeOf(left.slice(axis + 1))];
+    takes.push({ bytes, outer, input: dim, inner, indices });
     left[axis] = indices.length;
   }
-  const fits = takes.every(({ indices }) => indices.length <= MOST_TABLE_WORDS);
-  return fits && takes.length > 0 ? takes : null;
+  return takes;
 }
+
+export const repeatingPadCost = ({ input, output, bytes }: RepeatingPadSpec): Cost => ({
+  multiplyAdds: 0,
+  bytes: (sizeOf(input) + sizeOf(output)) * bytes,
+});

@@ -1,4 +1,4 @@
-import type { Cost, ElementBytes } from "../node.js";
+import type { ElementBytes } from "../node.js";
 
 /** [outer, input, inner] to [outer, output, inner]: position j of the middle axis is position indices[j] of the input's. */
 export interface Take {
@@ -11,8 +11,3 @@ export interface Take {
 
 /** Words of tables that the launches of a take carry along, at most. */
 export const MOST_TABLE_WORDS = 1 << 14;
-
-export const takesCost = (takes: readonly Take[]): Cost => ({
-  multiplyAdds: 0,
-  bytes: takes.reduce((sum, { bytes, outer, inner, indices }) => sum + 2 * bytes * outer * inner * indices.length, 0),
-});

@@ -8,6 +8,7 @@ import { moveKernels } from "./move/index.js";
 import { normalizeKernels } from "./normalize/index.js";
 import { poolKernels } from "./pool/index.js";
 import { reduceKernels } from "./reduce/index.js";
+import { resizeKernel } from "./resize/index.js";
 import { rotaryEmbeddingKernel } from "./rotary-embedding.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
@@ -20,6 +21,7 @@ export const allKernels: readonly Kernel[] = [
   ...attentionKernels,
   ...reduceKernels,
   ...normalizeKernels,
+  resizeKernel,
   rotaryEmbeddingKernel,
   cumSumKernel,
 ];

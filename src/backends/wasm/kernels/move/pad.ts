@@ -1,6 +1,14 @@
 import { sizeOf, stridesOf } from "../../../../tensor/index.js";
-import { type PadSpec, padCost, padSpec, repeatingPadSpec } from "../../../specs/move/pad.js";
-import { type Take, takesCost } from "../../../specs/move/take.js";
+import {
+  type PadSpec,
+  padCost,
+  padSpec,
+  type RepeatingPadSpec,
+  repeatingPadCost,
+  repeatingPadSpec,
+  takesOfPad,
+} from "../../../specs/move/pad.js";
+import { MOST_TABLE_WORDS } from "../../../specs/move/take.js";
 import { i32 } from "../../asm/index.js";
 import { anyKernel, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { perChunk } from "../rows.js";
@@ -56,11 +64,15 @@ const zeroCode: KernelCode = {
 };
 
 /** ONNX Pad by the input's own elements (reflect, edge, wrap), axis by axis. */
-const padRepeating: Kernel<readonly Take[], null> = {
+const padRepeating: Kernel<RepeatingPadSpec, null> = {
   name: "pad by repeating",
-  match: repeatingPadSpec,
+  match(node, at) {
+    const spec = repeatingPadSpec(node, at);
+    return spec !== null && takesOfPad(spec).every(({ indices }) => indices.length <= MOST_TABLE_WORDS) ? spec : null;
+  },
   schedules: () => [null],
-  lower(takes, _, node, to) {
+  lower(spec, _, node, to) {
+    const takes = takesOfPad(spec);
     let from = to.buffer(node.inputs[0]!);
     takes.forEach((take, i) => {
       const bytes = take.bytes * take.outer * take.indices.length * take.inner;
@@ -69,7 +81,7 @@ const padRepeating: Kernel<readonly Take[], null> = {
       from = target;
     });
   },
-  cost: takesCost,
+  cost: repeatingPadCost,
 };
 
 export const padKernels: readonly Kernel[] = [anyKernel(padConstant), anyKernel(padRepeating)];

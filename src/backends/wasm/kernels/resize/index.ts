@@ -1,4 +1,5 @@
-import { type ResizeSpec, resizeCost, resizeSpec } from "../../../specs/resize.js";
+import { MOST_TABLE_WORDS } from "../../../specs/move/take.js";
+import { type AxisStep, type ResizeSpec, resizeCost, resizeSpec } from "../../../specs/resize.js";
 import { f32, f32x4, i32, type V128, v128 } from "../../asm/index.js";
 import { anyKernel, type Buffer, floatArgument, type Kernel, type KernelCode, kernelFunction } from "../../kernel.js";
 import { madd } from "../../math.js";
@@ -6,10 +7,18 @@ import { eachRow, mapLine } from "../lines.js";
 import { launchTake } from "../move/take.js";
 import { perChunk } from "../rows.js";
 
+/** Inputs that an output blends, at most: cubic interpolation's four. */
+const MOST_TAPS = 4;
+
 /** ONNX Resize, axis by axis: any elements by nearest neighbour, float32 by linear and cubic interpolation. */
 const resize: Kernel<ResizeSpec, null> = {
   name: "resize",
-  match: resizeSpec,
+  match(node, at) {
+    const spec = resizeSpec(node, at);
+    const fits = ({ weights: { taps }, output }: AxisStep): boolean =>
+      taps <= MOST_TAPS && 2 * taps * output <= MOST_TABLE_WORDS;
+    return spec?.steps.every(fits) ? spec : null;
+  },
   schedules: () => [null],
   lower({ bytes, nearest, steps }, _, node, to) {
     let from: Buffer = to.buffer(node.inputs[0]!);

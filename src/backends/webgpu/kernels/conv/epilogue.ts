@@ -1,5 +1,5 @@
 import type { Node } from "../../../../graph/index.js";
-import { type ConvSpec, pixelsOf } from "../../../specs/conv/conv.js";
+import { pixelsOf, type VolumeConvSpec } from "../../../specs/conv/conv.js";
 import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import type { Buffer, Lowering } from "../../kernel.js";
 import { input, output, type Piece, type Storage, wgsl } from "../../wgsl/index.js";
@@ -12,7 +12,10 @@ export interface Store {
   readonly vectors: boolean;
 }
 
-export const storeOf = (spec: ConvSpec): Store => ({ epilogue: spec.epilogue, vectors: pixelsOf(spec) % 4 === 0 });
+export const storeOf = (spec: VolumeConvSpec): Store => ({
+  epilogue: spec.epilogue,
+  vectors: pixelsOf(spec) % 4 === 0,
+});
 
 export const storeKey = ({ epilogue, vectors }: Store): string => `${epilogueKey(epilogue)}${vectors ? "/4" : ""}`;
 
@@ -25,7 +28,7 @@ export function storeBindings({ epilogue, vectors }: Store): Record<string, Stor
   };
 }
 
-export const storeBuffers = (spec: ConvSpec, node: Node, to: Lowering): Record<string, Buffer> => ({
+export const storeBuffers = (spec: VolumeConvSpec, node: Node, to: Lowering): Record<string, Buffer> => ({
   ...(spec.epilogue.bias ? { bias: to.buffer(node.inputs[2]!) } : {}),
   ...(spec.epilogue.residual ? { residual: to.buffer(node.inputs[3]!) } : {}),
   y: to.buffer(node.outputs[0]!),

@@ -1,13 +1,14 @@
 import type { SparseTensor } from "../../../../layouts/index.js";
-import { type ConvSpec, convCost, convSpec } from "../../../specs/conv/conv.js";
+import { sizeOf } from "../../../../tensor/index.js";
+import { convCost, type VolumeConvSpec, volumeConvSpec } from "../../../specs/conv/conv.js";
 import type { Kernel, ShaderCode } from "../../kernel.js";
 import { input, shader, unroll, wgsl } from "../../wgsl/index.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
-import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
+import { type Stage, stageBefore, stageStep, tapsKind } from "./stage.js";
 import { placeText, TILE_UNIFORMS, type TileUniform, tapsOf, tileUniforms, weightsOf } from "./tile.js";
-import { FETCH_FUNCTION, ORIGIN_FUNCTION } from "./window.js";
+import { windowFunctions } from "./window.js";
 
-export interface SparseConvSpec extends ConvSpec {
+export interface SparseConvSpec extends VolumeConvSpec {
   readonly nonzeros: number;
 }
 
@@ -25,7 +26,7 @@ const MOST_DENSITY = 0.5;
 export const sparseConv: Kernel<SparseConvSpec, null> = {
   name: "sparse-conv",
   match(node, at) {
-    const spec = convSpec(node, at);
+    const spec = volumeConvSpec(node, at);
     if (spec === null || !spec.sparse) return null;
     const weight = at.constant(node.inputs[1]!) as SparseTensor;
     const { rows, cols, parts } = weight.stored;
@@ -36,7 +37,7 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
   lower(spec, _schedule, node, to) {
     const [x, weight] = node.inputs;
     const uniforms = tileUniforms(spec, ROWS, DEPTH);
-    const stage: Stage = { depth: DEPTH, pixels: PIXELS, threads: THREADS, pointwise: isPointwise(spec) };
+    const stage: Stage = { depth: DEPTH, pixels: PIXELS, threads: THREADS, taps: tapsKind(spec) };
     const tiles = spec.group * uniforms.rowTiles;
     let stream: Stream | null = null;
     const made = (): Stream => {
@@ -52,7 +53,7 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
     const kept = to.prepared(weight!, `conv-kept/${spec.group}`, 8 * spec.nonzeros, (target) =>
       target.set(new Uint8Array(made().kept.buffer)),
     );
-    const taps = stage.pointwise ? {} : { taps: tapsOf(spec, uniforms.steps * DEPTH, weight!, to) };
+    const taps = stage.taps === "pointwise" ? {} : { taps: tapsOf(spec, uniforms.steps * DEPTH, weight!, to) };
     to.launch(
       sparseCode(stage, storeOf(spec)),
       { x: to.buffer(x!), starts, kept, ...taps, ...storeBuffers(spec, node, to) },
@@ -62,8 +63,8 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
   },
   cost: (spec) => {
     const { batch, outputs, group, channels, kernel, output, nonzeros } = spec;
-    const pixels = output[0] * output[1];
-    const all = (outputs * channels * kernel[0] * kernel[1]) / group;
+    const pixels = sizeOf(output);
+    const all = (outputs * channels * sizeOf(kernel)) / group;
     return {
       multiplyAdds: batch * nonzeros * pixels,
       bytes: convCost(spec).bytes - 4 * all + 8 * nonzeros,
@@ -112,20 +113,20 @@ function streamOf(
 
 const sparseCode = (stage: Stage, store: Store): ShaderCode<string, TileUniform> =>
   shader<string, TileUniform>({
-    key: `conv/sparse/${ROWS}x${PIXELS}x${DEPTH}/${stage.pointwise ? "pointwise" : "any"}/${storeKey(store)}`,
+    key: `conv/sparse/${ROWS}x${PIXELS}x${DEPTH}/${stage.taps}/${storeKey(store)}`,
     workgroup: [THREADS],
     bindings: {
-      x: input(stage.pointwise ? "vec4<f32>" : "f32"),
+      x: input(stage.taps === "pointwise" ? "vec4<f32>" : "f32"),
       starts: input("u32"),
       kept: input("vec2<u32>"),
-      ...(stage.pointwise ? {} : { taps: input("vec4<i32>") }),
+      ...(stage.taps === "pointwise" ? {} : { taps: input("vec4<i32>") }),
       ...storeBindings(store),
     },
     uniforms: TILE_UNIFORMS,
     declarations: () => wgsl`
       // [tap][pixel]
       var<workgroup> xs: array<vec4<f32>, ${(DEPTH * PIXELS) / 4}>;
-      ${stage.pointwise ? [] : [ORIGIN_FUNCTION, FETCH_FUNCTION]}
+      ${stage.taps === "pointwise" ? [] : windowFunctions(stage.taps)}
       ${storeFunction(store)}
     `,
     body: (s) => wgsl`

@@ -1,35 +1,40 @@
-import type { ConvSpec } from "../../../specs/conv/conv.js";
+import { pixelsOf, type VolumeConvSpec } from "../../../specs/conv/conv.js";
 import { type Piece, type Wgsl, wgsl } from "../../wgsl/index.js";
+import { type Space, spaceOf } from "./window.js";
 
 /** How a step's inputs are brought to workgroup memory: taps of pixels, [tap][pixel] in vectors of four pixels. */
 export interface Stage {
   readonly depth: number;
   readonly pixels: number;
   readonly threads: number;
-  /** Kernels of one tap over images of the output's size, a multiple of 4 pixels: x is an array of vectors, a channel to each tap. */
-  readonly pointwise: boolean;
+  /**
+   * "pointwise": kernels of one tap over images of the output's size, a multiple of 4 pixels: x is an array of vectors, a channel to each
+   * tap.
+   */
+  readonly taps: "pointwise" | Space;
 }
 
-export function isPointwise({ kernel, strides, pads, input, output }: ConvSpec): boolean {
-  const same = input.join() === output.join() && pads.join() === "0,0" && strides.join() === "1,1";
-  return same && kernel.join() === "1,1" && (output[0] * output[1]) % 4 === 0;
+export function tapsKind(spec: VolumeConvSpec): Stage["taps"] {
+  const { kernel, strides, pads, input, output } = spec;
+  const still = pads.every((pad) => pad === 0) && [...strides, ...kernel].every((step) => step === 1);
+  return still && input.join() === output.join() && pixelsOf(spec) % 4 === 0 ? "pointwise" : spaceOf(spec);
 }
 
 /** In front of the loop: the thread's four pixels. */
-export const stageBefore = ({ pixels, pointwise }: Stage, lane: Wgsl): Piece => wgsl`
+export const stageBefore = ({ pixels, taps }: Stage, lane: Wgsl): Piece => wgsl`
   let stage_quad = ${lane} % ${pixels / 4}u;
   let stage_tap = ${lane} / ${pixels / 4}u;
   let stage_pixel = pixel0 + 4u * stage_quad;
-  ${pointwise ? [] : "let stage_corners = four_origins(min(stage_pixel, uniforms.pixels - 1u));"}
+  ${taps === "pointwise" ? [] : "let stage_corners = four_origins(min(stage_pixel, uniforms.pixels - 1u));"}
 `;
 
 /** Fills `xs` with the taps from `k0` on. */
-export const stageStep = ({ depth, pixels, threads, pointwise }: Stage): Piece => {
-  const taps = threads / (pixels / 4);
+export const stageStep = ({ depth, pixels, threads, taps }: Stage): Piece => {
+  const stride = threads / (pixels / 4);
   return wgsl`
-    for (var tap = stage_tap; tap < ${depth}u; tap += ${taps}u) {
+    for (var tap = stage_tap; tap < ${depth}u; tap += ${stride}u) {
       ${
-        pointwise
+        taps === "pointwise"
           ? wgsl`
               let there = k0 + tap < uniforms.K && stage_pixel < uniforms.pixels;
               let place = select(0u, (x_base + (k0 + tap) * uniforms.pixels + stage_pixel) >> 2u, there);

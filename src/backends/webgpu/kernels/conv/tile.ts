@@ -1,11 +1,12 @@
 import type { Node } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
-import { type ConvSpec, convCost, convSpec, pixelsOf } from "../../../specs/conv/conv.js";
+import { sizeOf } from "../../../../tensor/index.js";
+import { convCost, pixelsOf, type VolumeConvSpec, volumeConvSpec } from "../../../specs/conv/conv.js";
 import type { Buffer, Kernel, Lowering, ShaderCode } from "../../kernel.js";
 import { input, type Piece, shader, type UniformType, unroll, wgsl } from "../../wgsl/index.js";
 import { type Store, storeBindings, storeBuffers, storeFunction, storeKey, storeOf } from "./epilogue.js";
-import { isPointwise, type Stage, stageBefore, stageStep } from "./stage.js";
-import { FETCH_FUNCTION, ORIGIN_FUNCTION, tapTable, WINDOW_UNIFORMS, windowUniforms } from "./window.js";
+import { type Stage, stageBefore, stageStep, tapsKind } from "./stage.js";
+import { tapTable, WINDOW_UNIFORMS, windowFunctions, windowUniforms } from "./window.js";
 
 /** A workgroup of 64 threads makes `rows` output channels × `pixels`, in steps of `depth` taps; a thread 4 × 8. */
 export interface ConvTile {
@@ -22,24 +23,24 @@ const TILES: readonly [few: ConvTile, many: ConvTile] = [
 
 export const TILE_UNIFORMS = {
   ...WINDOW_UNIFORMS,
-  /** Taps of a group's weights: channels × kernel height × kernel width. */
+  /** Taps of a group's weights: channels × kernel positions. */
   K: "u32",
   steps: "u32",
   /** Output channels, of a group and of all; tiles of a group's. */
   outputs: "u32",
   allOutputs: "u32",
   rowTiles: "u32",
-  /** Pixels of an output's plane; elements of an image of x, and of a group's channels. */
+  /** Pixels of an output channel; elements of an image of x, and of a group's channels. */
   pixels: "u32",
   image: "u32",
   groupImage: "u32",
 } as const satisfies Record<string, UniformType>;
 export type TileUniform = keyof typeof TILE_UNIFORMS;
 
-export function tileUniforms(spec: ConvSpec, rows: number, depth: number): Record<TileUniform, number> {
+export function tileUniforms(spec: VolumeConvSpec, rows: number, depth: number): Record<TileUniform, number> {
   const { channels, outputs, group, input, kernel } = spec;
-  const K = (channels / group) * kernel[0] * kernel[1];
-  const image = channels * input[0] * input[1];
+  const K = (channels / group) * sizeOf(kernel);
+  const image = channels * sizeOf(input);
   return {
     ...windowUniforms(spec),
     K,
@@ -63,7 +64,7 @@ export const placeText = (rows: number, pixels: number): Piece => wgsl`
 `;
 
 /** The taps' table, but for pointwise convolutions, which need none. */
-export function tapsOf(spec: ConvSpec, count: number, weight: Node["inputs"][number], to: Lowering): Buffer {
+export function tapsOf(spec: VolumeConvSpec, count: number, weight: Node["inputs"][number], to: Lowering): Buffer {
   const { channels, group, input, kernel, dilations } = spec;
   const key = `conv-taps/${count}/${[channels / group, ...input, ...kernel, ...dilations]}`;
   return to.prepared(weight!, key, 16 * count, (target) => {
@@ -71,16 +72,16 @@ export function tapsOf(spec: ConvSpec, count: number, weight: Node["inputs"][num
   });
 }
 
-/** The weights as numbers [outputs, channels, kernel height, kernel width]. */
+/** The weights as numbers [outputs, channels, kernel positions]. */
 export function weightsOf(weight: Node["inputs"][number], to: Lowering): Float32Array {
   const constant = to.constant(weight!)!;
   return (constant instanceof SparseTensor ? constant.toDense() : constant).data as Float32Array;
 }
 
 /** Conv as a product of W [output channels, taps] and the taps of all pixels, unfolded in workgroup memory tile by tile. */
-export const tileConv: Kernel<ConvSpec, ConvTile> = {
+export const tileConv: Kernel<VolumeConvSpec, ConvTile> = {
   name: "conv",
-  match: convSpec,
+  match: volumeConvSpec,
   schedules: ({ outputs, group }) => {
     const [few, many] = TILES;
     return outputs / group <= few.rows ? [few, many] : [many, few];
@@ -89,13 +90,13 @@ export const tileConv: Kernel<ConvSpec, ConvTile> = {
     const { rows, pixels, depth } = tile;
     const [x, weight] = node.inputs;
     const uniforms = tileUniforms(spec, rows, depth);
-    const stage: Stage = { depth, pixels, threads: THREADS, pointwise: isPointwise(spec) };
+    const stage: Stage = { depth, pixels, threads: THREADS, taps: tapsKind(spec) };
     const tiles = spec.group * uniforms.rowTiles;
     const size = tiles * uniforms.steps * depth * rows;
     const w = to.prepared(weight!, `conv-tiles/${rows}x${depth}/${spec.group}`, 4 * size, (target) => {
       pack(weightsOf(weight!, to), uniforms, tile, new Float32Array(target.buffer, target.byteOffset, size));
     });
-    const taps = stage.pointwise ? {} : { taps: tapsOf(spec, uniforms.steps * depth, weight!, to) };
+    const taps = stage.taps === "pointwise" ? {} : { taps: tapsOf(spec, uniforms.steps * depth, weight!, to) };
     to.launch(
       tileCode(tile, stage, storeOf(spec)),
       { x: to.buffer(x!), w, ...taps, ...storeBuffers(spec, node, to) },
@@ -126,12 +127,12 @@ function tileCode(tile: ConvTile, stage: Stage, store: Store): ShaderCode<string
   const across = pixels / 8;
   const parts = (rows * depth) / 4 / THREADS;
   return shader<string, TileUniform>({
-    key: `conv/tile/${rows}x${pixels}x${depth}/${stage.pointwise ? "pointwise" : "any"}/${storeKey(store)}`,
+    key: `conv/tile/${rows}x${pixels}x${depth}/${stage.taps}/${storeKey(store)}`,
     workgroup: [THREADS],
     bindings: {
-      x: input(stage.pointwise ? "vec4<f32>" : "f32"),
+      x: input(stage.taps === "pointwise" ? "vec4<f32>" : "f32"),
       w: input("vec4<f32>"),
-      ...(stage.pointwise ? {} : { taps: input("vec4<i32>") }),
+      ...(stage.taps === "pointwise" ? {} : { taps: input("vec4<i32>") }),
       ...storeBindings(store),
     },
     uniforms: TILE_UNIFORMS,
@@ -139,7 +140,7 @@ function tileCode(tile: ConvTile, stage: Stage, store: Store): ShaderCode<string
       // [tap][pixel], [tap][row]
       var<workgroup> xs: array<vec4<f32>, ${(depth * pixels) / 4}>;
       var<workgroup> ws: array<vec4<f32>, ${(depth * rows) / 4}>;
-      ${stage.pointwise ? [] : [ORIGIN_FUNCTION, FETCH_FUNCTION]}
+      ${stage.taps === "pointwise" ? [] : windowFunctions(stage.taps)}
       ${storeFunction(store)}
     `,
     body: (s) => wgsl`
