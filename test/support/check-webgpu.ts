@@ -3,7 +3,7 @@ import { type DeviceInfo, Gpu, type Kernel, Session } from "../../src/backends/w
 import { Executor } from "../../src/compiler/index.js";
 import type { Graph } from "../../src/graph/index.js";
 import { evaluateGraph, operators } from "../../src/ops/index.js";
-import type { NumericArray, Tensor } from "../../src/tensor/index.js";
+import { type DataType, is64BitInteger, type Tensor } from "../../src/tensor/index.js";
 import { EXACT, graphOf, type OperatorCase, type Tolerance } from "./check-kernel.js";
 import { testGpu } from "./webgpu.js";
 
@@ -65,9 +65,22 @@ export const checkOperator = (
   return checkGraph(graph, feeds, kernels, kernel, tolerance);
 };
 
+/** Elements that `===` compares; of short floats what their bits stand for. */
+const elementsOf = (tensor: Tensor): ArrayLike<unknown> =>
+  tensor.dtype === "string" || is64BitInteger(tensor.dtype) ? tensor.data : tensor.numbers();
+
+/** `tolerance` for results of a dtype: of a short float as well half a unit in its last place, and of the one that the evaluation rounds to. */
+export const rounded =
+  (dtype: DataType, tolerance: Tolerance): Tolerance =>
+  (wanted) => {
+    const unit = dtype === "float16" ? 2 ** -10 : dtype === "bfloat16" ? 2 ** -7 : 0;
+    const least = dtype === "float16" ? 2 ** -24 : 0;
+    return tolerance === EXACT && unit > 0 ? 0 : tolerance(wanted) + Math.max(unit * Math.abs(wanted), least);
+  };
+
 function compare(got: Tensor, wanted: Tensor, tolerance: Tolerance): void {
   expect([got.dtype, ...got.shape]).toEqual([wanted.dtype, ...wanted.shape]);
-  const [a, b] = [got.data as NumericArray, wanted.data as NumericArray];
+  const [a, b] = [elementsOf(got), elementsOf(wanted)];
   for (let i = 0; i < b.length; i++) {
     const [x, y] = [a[i]!, b[i]!];
     if (x === y || (Number.isNaN(x) && Number.isNaN(y))) continue;

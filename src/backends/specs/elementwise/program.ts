@@ -30,6 +30,10 @@ export const programText = ({ inputs, steps, outputs }: Program): string =>
     outputs.join(),
   ].join(";");
 
+/** The dtype of a slot. */
+export const typeOfSlot = ({ inputs, steps }: Pick<Program, "inputs" | "steps">, slot: number): LaneType =>
+  inputs[slot] ?? steps[slot - inputs.length]!.dtype;
+
 /** A program under construction. */
 export class ProgramBuilder {
   readonly inputs: LaneType[];
@@ -40,7 +44,7 @@ export class ProgramBuilder {
   }
 
   dtype(slot: number): LaneType {
-    return this.inputs[slot] ?? this.steps[slot - this.inputs.length]!.dtype;
+    return typeOfSlot(this, slot);
   }
 
   /** The number that a slot always holds, where it is a constant. */
@@ -105,8 +109,11 @@ export function isFusible(node: Node, dtypeOf: (value: Value) => DataType | unde
   if (!RULES.has(operatorKey(node))) return false;
   const values = [...new Set(node.inputs)].filter((value) => value !== null);
   const inputs = values.map((value) => ({ value, dtype: dtypeOf(value) }));
-  return (
-    inputs.every((input): input is { value: Value; dtype: LaneType } => isLaneType(input.dtype ?? "")) &&
-    programOf([node], inputs, [], node.outputs) !== null
-  );
+  if (!inputs.every((input): input is { value: Value; dtype: LaneType } => isLaneType(input.dtype ?? ""))) return false;
+  const program = programOf([node], inputs, [], node.outputs);
+  return program !== null && node.outputs.every((output, i) => isSlotOf(program, i, output && dtypeOf(output)));
 }
+
+/** Whether a program's output has the dtype of its value, where that is known. */
+export const isSlotOf = (program: Program, output: number, dtype: DataType | null | undefined): boolean =>
+  dtype == null || typeOfSlot(program, program.outputs[output]!) === dtype;

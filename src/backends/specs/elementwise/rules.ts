@@ -3,7 +3,8 @@ import type { LaneType } from "./lanes.js";
 import type { ProgramBuilder } from "./program.js";
 
 /**
- * How each elementwise operator becomes steps: the slot of its result, or null when it has no lanes for these types.
+ * How each elementwise operator becomes steps: the slot of its result, or null when it has no lanes for these types. Where the result is of a
+ * dtype without lanes, the slot has those that a device may compute it with.
  * `attributes` is what the operator in src/ops parses.
  */
 type Rule = (
@@ -88,9 +89,18 @@ const pow: Rule = (builder, [x, y]) => {
 const where: Rule = (builder, [condition, x, y]) =>
   builder.dtype(x!) === builder.dtype(y!) ? builder.add("Where", [condition!, x!, y!], builder.dtype(x!)) : null;
 
+/** What rounds float32 to the numbers that a shorter float has. */
+const ROUNDING: Readonly<Record<string, string>> = { float16: "ToFloat16", bfloat16: "ToBfloat16" };
+/** Integers that are computed with as int32, and wrap when they are stored. */
+const NARROW: readonly string[] = ["int8", "uint8", "int16", "uint16"];
+
 const cast: Rule = (builder, [x], { to }) => {
-  if (to === builder.dtype(x!)) return builder.add("Identity", [x!]);
-  return NUMERIC.includes(to) || to === "bool" ? builder.add("Cast", [x!], to) : null;
+  const from = builder.dtype(x!);
+  const as = (dtype: LaneType) => (dtype === from ? x! : builder.add("Cast", [x!], dtype));
+  if (to === from) return builder.add("Identity", [x!]);
+  if (ROUNDING[to] !== undefined) return builder.add(ROUNDING[to], [as("float32")]);
+  if (NARROW.includes(to)) return builder.add("Identity", [as("int32")]);
+  return NUMERIC.includes(to) || to === "bool" ? as(to) : null;
 };
 
 const comparison = (op: string): Rule => plain(op, 2, NUMERIC, undefined, "bool");

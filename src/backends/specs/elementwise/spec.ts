@@ -4,7 +4,7 @@ import { attributesFor, operatorKey, operators } from "../../../ops/index.js";
 import { broadcastShapes, sizeOf, Tensor } from "../../../tensor/index.js";
 import type { Cost, NodeContext } from "../node.js";
 import { bytesOf, isLaneType, type LaneType } from "./lanes.js";
-import { type Program, programOf } from "./program.js";
+import { isSlotOf, type Program, programOf } from "./program.js";
 import { RULES } from "./rules.js";
 
 const FUSED = "ai.nonzero::Elementwise";
@@ -23,7 +23,11 @@ export function elementwiseSpec(node: Node, at: NodeContext): ElementwiseSpec | 
   const found = programOfNode(node, at);
   if (found === null) return null;
   const shape = at.type(node.outputs[0]!).shape;
-  const same = node.outputs.every((output) => output === null || at.type(output).shape.join() === shape.join());
+  const same = node.outputs.every((output, i) => {
+    if (output === null) return true;
+    const type = at.type(output);
+    return type.shape.join() === shape.join() && isSlotOf(found.program, i, type.dtype);
+  });
   const inputs = found.values.map((value) => ({ value, shape: at.type(value).shape }));
   const whole = broadcastShapes(...inputs.map((input) => input.shape), shape).join() === shape.join();
   return same && whole && !node.outputs.includes(null) ? { program: found.program, shape, inputs } : null;

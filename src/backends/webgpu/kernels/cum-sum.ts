@@ -1,17 +1,23 @@
 import { type CumSumSpec, cumSumCost, cumSumSpec } from "../../specs/cum-sum.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../kernel.js";
-import { type ElementType, input, linear, output, shader, wgsl } from "../wgsl/index.js";
+import { type ElementName, input, isElementName, linear, output, shader, wgsl } from "../wgsl/index.js";
+import { asIfFloat32 } from "./floats.js";
+import { numbersOf } from "./numbers.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = { lines: "u32", dim: "u32", inner: "u32" } as const;
-const TYPES: Readonly<Record<CumSumSpec["dtype"], ElementType>> = { float32: "f32", int32: "i32", int64: "vec2<u32>" };
 
 /** ONNX CumSum along any axis. */
 const cumSum: Kernel<CumSumSpec, null> = {
   name: "cumulative sum",
-  match: cumSumSpec,
+  match(node, at) {
+    if (node.op !== "CumSum") return null;
+    const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+    return isElementName(at.type(x).dtype) ? cumSumSpec(node, asIfFloat32(at, [x, y])) : null;
+  },
   schedules: () => [null],
-  lower({ dtype, exclusive, reverse, outer, dim, inner }, _, node, to) {
+  lower({ exclusive, reverse, outer, dim, inner }, _, node, to) {
+    const dtype = to.type(node.inputs[0]!).dtype as ElementName;
     const lines = outer * inner;
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     to.launch(cumSumCode(dtype, exclusive, reverse), bindings, { lines, dim, inner }, linear(lines, WORKGROUP));
@@ -19,33 +25,32 @@ const cumSum: Kernel<CumSumSpec, null> = {
   cost: cumSumCost,
 };
 
-const ADD: Readonly<Record<CumSumSpec["dtype"], string>> = {
-  float32: "sum += x[at];",
-  int32: "sum += x[at];",
-  int64: "let low = sum.x + x[at].x; sum = vec2<u32>(low, sum.y + x[at].y + select(0u, 1u, low < sum.x));",
-};
-
 function cumSumCode(
-  dtype: CumSumSpec["dtype"],
+  dtype: ElementName,
   exclusive: boolean,
   reverse: boolean,
 ): ShaderCode<"x" | "y", keyof typeof UNIFORMS> {
-  const store = "y[at] = sum;";
+  const numbers = numbersOf(dtype);
   return shader({
     key: `cum-sum/${dtype}/${exclusive ? "exclusive" : "inclusive"}/${reverse ? "reverse" : "forward"}`,
     workgroup: [WORKGROUP],
-    bindings: { x: input(TYPES[dtype]), y: output(TYPES[dtype]) },
+    bindings: { x: input(dtype), y: output(dtype) },
     uniforms: UNIFORMS,
-    body: (s) => wgsl`
+    declarations: () => numbers.functions,
+    body: (s) => {
+      const store = s.y.store("at", "sum");
+      const add = wgsl`sum = ${numbers.join("sum", "sum", s.x.load("at"))};`;
+      return wgsl`
       let line = ${s.index};
       if (line >= ${s.lines}) { return; }
       let start = (line / ${s.inner}) * ${s.dim} * ${s.inner} + line % ${s.inner};
-      var sum = ${TYPES[dtype]}();
+      var sum = ${numbers.register}();
       for (var i = 0u; i < ${s.dim}; i++) {
         let at = start + ${reverse ? wgsl`(${s.dim} - 1u - i)` : "i"} * ${s.inner};
-        ${exclusive ? [store, ADD[dtype]] : [ADD[dtype], store]}
+        ${exclusive ? [store, add] : [add, store]}
       }
-    `,
+    `;
+    },
   });
 }
 

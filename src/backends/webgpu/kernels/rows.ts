@@ -1,5 +1,6 @@
 import type { DeviceInfo } from "../kernel.js";
-import { type Piece, type Shared, shared, type Wgsl, wgsl } from "../wgsl/index.js";
+import { type Shared, shared, type Wgsl, wgsl } from "../wgsl/index.js";
+import { type FoldName, type Numbers, numbersOf } from "./numbers.js";
 
 /** A workgroup for each row: its invocations fold their share, then their results together. */
 
@@ -19,36 +20,43 @@ export const rowSchedules = ({ subgroups }: DeviceInfo): readonly [RowSchedule, 
 
 export const scheduleKey = ({ lanes, subgroup }: RowSchedule): string => `${lanes}${subgroup ? "s" : ""}`;
 
+const FLOATS = numbersOf("float32");
+
 /** The workgroup memory that `foldTogether` needs. */
-export const rowShared = ({ lanes, subgroup }: RowSchedule): { readonly partial?: Shared } =>
-  subgroup ? {} : { partial: shared("f32", lanes) };
+export const rowShared = (
+  { lanes, subgroup }: RowSchedule,
+  { register }: Numbers = FLOATS,
+): { readonly partial?: Shared } => (subgroup ? {} : { partial: shared(register, lanes) });
 
-/** How two results become one, and what folds a subgroup's. */
-const FOLDS = {
-  sum: { join: (a: Piece, b: Piece): Wgsl => wgsl`${a} + ${b}`, all: "subgroupAdd" },
-  product: { join: (a: Piece, b: Piece): Wgsl => wgsl`${a} * ${b}`, all: "subgroupMul" },
-  max: { join: (a: Piece, b: Piece): Wgsl => wgsl`max(${a}, ${b})`, all: "subgroupMax" },
-  min: { join: (a: Piece, b: Piece): Wgsl => wgsl`min(${a}, ${b})`, all: "subgroupMin" },
+/** What folds a subgroup's values, which are no 64-bit integers. */
+const IN_SUBGROUP: Readonly<Record<FoldName, string>> = {
+  sum: "subgroupAdd",
+  product: "subgroupMul",
+  max: "subgroupMax",
+  min: "subgroupMin",
 };
-export type FoldName = keyof typeof FOLDS;
-export const joined = (fold: FoldName, a: Piece, b: Piece): Wgsl => FOLDS[fold].join(a, b);
 
-/** A function `together_<fold>(lane, value) -> f32`: the fold of all invocations' values, to be called by all of them. */
-export function foldTogether(fold: FoldName, { lanes, subgroup }: RowSchedule): Wgsl {
+/** The schedule for rows of these numbers: subgroups fold no 64-bit integers. */
+export const rowScheduleFor = (schedule: RowSchedule, { register }: Numbers): RowSchedule =>
+  register === "vec2<u32>" ? WITHOUT_SUBGROUPS : schedule;
+
+/** A function `together_<fold>(lane, value)`: the fold of all invocations' values, to be called by all of them. */
+export function foldTogether(fold: FoldName, { lanes, subgroup }: RowSchedule, numbers: Numbers = FLOATS): Wgsl {
+  const { register } = numbers;
   if (subgroup) {
     return wgsl`
-      fn together_${fold}(lane: u32, value: f32) -> f32 {
-        return ${FOLDS[fold].all}(value);
+      fn together_${fold}(lane: u32, value: ${register}) -> ${register} {
+        return ${IN_SUBGROUP[fold]}(value);
       }
     `;
   }
   return wgsl`
-    fn together_${fold}(lane: u32, value: f32) -> f32 {
+    fn together_${fold}(lane: u32, value: ${register}) -> ${register} {
       partial[lane] = value;
       workgroupBarrier();
       for (var width = ${lanes / 2}u; width > 0u; width = width >> 1u) {
         if (lane < width) {
-          partial[lane] = ${joined(fold, "partial[lane]", wgsl`partial[(lane + width) & ${lanes - 1}u]`)};
+          partial[lane] = ${numbers.join(fold, "partial[lane]", wgsl`partial[(lane + width) & ${lanes - 1}u]`)};
         }
         workgroupBarrier();
       }

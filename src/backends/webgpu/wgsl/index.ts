@@ -1,3 +1,11 @@
+export {
+  type ElementName,
+  type FloatName,
+  isElementName,
+  isFloatName,
+  type Register,
+  registerOf,
+} from "./elements.js";
 export { groups, linear } from "./grid.js";
 export {
   type ArrayName,

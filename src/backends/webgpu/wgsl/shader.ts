@@ -1,20 +1,31 @@
 import { type DeviceInfo, type ShaderCode, uniformsIn } from "../kernel.js";
+import {
+  type ElementName,
+  elementFunctions,
+  elementType,
+  isElementName,
+  loadElement,
+  storeElement,
+} from "./elements.js";
 import { type Piece, Wgsl, wgsl } from "./text.js";
 
 type Scalar = "f32" | "f16" | "i32" | "u32";
 /** An element of an array in memory. */
 export type ElementType = Scalar | `vec${2 | 3 | 4}<${Scalar}>` | "atomic<u32>" | "atomic<i32>";
 
-/** A storage buffer as an array of `T`. */
+/**
+ * A storage buffer as an array of elements of this type. Where the type is a dtype's name, what lies in memory depends on the device:
+ * such an array is read by `load` and written by `store`.
+ */
 export interface Storage<A extends "read" | "read_write" = "read" | "read_write"> {
-  readonly type: ElementType;
+  readonly type: ElementType | ElementName;
   readonly access: A;
 }
 
 /** A storage buffer that the shader reads. */
-export const input = (type: ElementType): Storage<"read"> => ({ type, access: "read" });
+export const input = (type: Storage["type"]): Storage<"read"> => ({ type, access: "read" });
 /** A storage buffer that the shader writes, and may read. */
-export const output = (type: ElementType): Storage<"read_write"> => ({ type, access: "read_write" });
+export const output = (type: Storage["type"]): Storage<"read_write"> => ({ type, access: "read_write" });
 
 /** A fixed array in workgroup memory. */
 export interface Shared {
@@ -26,9 +37,11 @@ export const shared = (type: Shared["type"], length: number): Shared => ({ type,
 /** An array in memory: its name in a template, and its elements. */
 export class ArrayName extends Wgsl {
   readonly #mask: number | null;
-  constructor(name: string, length: number | null) {
+  readonly #dtype: { readonly name: ElementName; readonly device: DeviceInfo } | null;
+  constructor(name: string, length: number | null, type: Storage["type"], device: DeviceInfo) {
     super(name);
     this.#mask = length !== null && (length & (length - 1)) === 0 ? length - 1 : null;
+    this.#dtype = isElementName(type) ? { name: type, device } : null;
   }
 
   /**
@@ -37,6 +50,17 @@ export class ArrayName extends Wgsl {
    */
   at(index: Piece): Wgsl {
     return this.#mask === null ? wgsl`${this}[${index}]` : wgsl`${this}[(${index}) & ${this.#mask}u]`;
+  }
+
+  /** The element at a u32 index, in its register: floats of any size as f32. */
+  load(index: Piece): Wgsl {
+    return this.#dtype === null ? this.at(index) : loadElement(this.#dtype.name, this, index, this.#dtype.device);
+  }
+
+  /** A statement that writes a register's value to a u32 index: floats of any size from f32. */
+  store(index: Piece, value: Piece): Wgsl {
+    if (this.#dtype === null) return wgsl`${this.at(index)} = ${value};`;
+    return storeElement(this.#dtype.name, this, index, value, this.#dtype.device);
   }
 }
 
@@ -133,8 +157,8 @@ function textOf<B extends string, U extends string, S extends string>(
 ): string {
   const arrays = Object.entries(source.shared ?? {}) as [S, Shared][];
   const names = [
-    ...bindings.map(([name]) => [name, new ArrayName(name, null)] as const),
-    ...arrays.map(([name, { length }]) => [name, new ArrayName(name, length)] as const),
+    ...bindings.map(([name, { type }]) => [name, new ArrayName(name, null, type, device)] as const),
+    ...arrays.map(([name, { type, length }]) => [name, new ArrayName(name, length, type, device)] as const),
     ...uniforms.map(([name]) => [name, new Wgsl(`uniforms.${name}`)] as const),
   ];
   const [x, y = 1, z = 1] = source.workgroup;
@@ -150,14 +174,18 @@ function textOf<B extends string, U extends string, S extends string>(
     subgroupLane: new Wgsl("subgroup_lane"),
     subgroupSize: new Wgsl("subgroup_size"),
   } as unknown as Scope<B, U, S>;
+  const elements = bindings.map(([, { type, access }]) =>
+    isElementName(type) ? elementType(type, access, device) : type,
+  );
   const storage = bindings.map(
-    ([name, { type, access }], i) => wgsl`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`,
+    ([name, { access }], i) => wgsl`@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${elements[i]!}>;`,
   );
   const place = uniformsIn(uniforms.length, device);
   const struct = place === "none" ? [] : uniformText(uniforms, place, bindings.length);
   const body = source.body(scope);
   const declarations = source.declarations?.(scope) ?? [];
-  const used = [body, declarations, ...bindings.map(([, { type }]) => type), ...arrays.map(([, { type }]) => type)];
+  const packed = elementFunctions(wgsl`${[body, declarations]}`.text);
+  const used = [body, declarations, ...elements, ...arrays.map(([, { type }]) => type)];
   const half = used.some((piece) => /\bf16\b|\dh\b/.test(wgsl`${piece}`.text));
   const parts: Piece[] = [
     half ? "enable f16;" : [],
@@ -166,6 +194,7 @@ function textOf<B extends string, U extends string, S extends string>(
     storage,
     struct,
     arrays.map(([name, { type, length }]) => wgsl`var<workgroup> ${name}: array<${type}, ${length}>;`),
+    packed,
     declarations,
     wgsl`
       @compute @workgroup_size(${x}, ${y}, ${z})

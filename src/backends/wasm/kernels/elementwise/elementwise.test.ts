@@ -203,17 +203,20 @@ describe("one elementwise operator", () => {
   });
 
   it("tells which nodes a fused loop can hold", () => {
-    const fusible = (op: string, dtypes: (DataType | undefined)[], attributes = {}) => {
+    const fusible = (op: string, dtypes: (DataType | undefined)[], attributes = {}, result?: DataType) => {
       const builder = new GraphBuilder();
       const values = dtypes.map((dtype, i) => builder.input(`x${i}`, dtype ?? "string", null));
       builder.output(builder.add(op, values, attributes));
-      return isFusible(builder.build().nodes[0]!, (value) => dtypes[values.indexOf(value)]);
+      return isFusible(builder.build().nodes[0]!, (value) =>
+        values.includes(value) ? dtypes[values.indexOf(value)] : result,
+      );
     };
     expect(fusible("Add", ["float32", "float32"])).toBe(true);
     expect(fusible("Add", ["int64", "int64"])).toBe(true);
     expect(fusible("Where", ["bool", "float32", "float32"])).toBe(true);
     expect(fusible("Cast", ["int64"], { to: 1 })).toBe(true);
-    expect(fusible("Cast", ["float32"], { to: 10 })).toBe(false);
+    expect(fusible("Cast", ["float32"], { to: 10 }, "float16")).toBe(false);
+    expect(fusible("Cast", ["float32"], { to: 3 }, "int8")).toBe(false);
     expect(fusible("Div", ["int64", "int64"])).toBe(false);
     expect(fusible("Add", ["float16", "float16"])).toBe(false);
     expect(fusible("Add", ["float32", undefined])).toBe(false);

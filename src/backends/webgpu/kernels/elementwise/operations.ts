@@ -54,6 +54,8 @@ const FLOAT: Readonly<Record<string, Operation>> = {
   Cos: call("cosine"),
   Erf: call("erf"),
   IsNaN: call("is_nan"),
+  ToFloat16: (x) => wgsl`halves(words_of_halves(${x}))`,
+  ToBfloat16: (x) => wgsl`brains(words_of_brains(${x}))`,
   ...comparisons,
 };
 

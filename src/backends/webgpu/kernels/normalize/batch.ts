@@ -1,45 +1,51 @@
 import { type BatchSpec, batchNormalizationCost, batchNormalizationSpec } from "../../../specs/normalize/batch.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
-import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { type FloatName, input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { asFloat32, floatOf } from "../floats.js";
 
 const WORKGROUP = 64;
 
-/** ONNX BatchNormalization of float32 by given statistics: inference. */
+/** ONNX BatchNormalization of floats by given statistics: inference. */
 const batchNormalization: Kernel<BatchSpec, null> = {
   name: "normalize batch",
-  match: batchNormalizationSpec,
+  match: (node, at) => batchNormalizationSpec(node, asFloat32(at)),
   schedules: () => [null],
   lower({ batch, channels, plane, epsilon }, _, node, to) {
     const [x, scale, bias, mean, variance] = node.inputs.map((value) => to.buffer(value!));
     const y = to.buffer(node.outputs[0]!);
     const count = batch * channels * plane;
     const bindings = { x: x!, scale: scale!, bias: bias!, mean: mean!, variance: variance!, y };
-    to.launch(batchCode, bindings, { count, channels, plane, epsilon }, linear(count, WORKGROUP));
+    const dtypes = node.inputs.map((value) => floatOf(value!, to));
+    to.launch(batchCode(dtypes), bindings, { count, channels, plane, epsilon }, linear(count, WORKGROUP));
   },
   cost: batchNormalizationCost,
 };
 
 const UNIFORMS = { count: "u32", channels: "u32", plane: "u32", epsilon: "f32" } as const;
 
-const batchCode: ShaderCode<"x" | "scale" | "bias" | "mean" | "variance" | "y", keyof typeof UNIFORMS> = shader({
-  key: "normalize/batch",
-  workgroup: [WORKGROUP],
-  bindings: {
-    x: input("f32"),
-    scale: input("f32"),
-    bias: input("f32"),
-    mean: input("f32"),
-    variance: input("f32"),
-    y: output("f32"),
-  },
-  uniforms: UNIFORMS,
-  body: (s) => wgsl`
+type Code = ShaderCode<"x" | "scale" | "bias" | "mean" | "variance" | "y", keyof typeof UNIFORMS>;
+
+const batchCode = ([x, scale, bias, mean, variance]: readonly FloatName[]): Code =>
+  shader({
+    key: `normalize/batch/${[x, scale, bias, mean, variance]}`,
+    workgroup: [WORKGROUP],
+    bindings: {
+      x: input(x!),
+      scale: input(scale!),
+      bias: input(bias!),
+      mean: input(mean!),
+      variance: input(variance!),
+      y: output(x!),
+    },
+    uniforms: UNIFORMS,
+    body: (s) => wgsl`
     let i = ${s.index};
     if (i >= ${s.count}) { return; }
     let channel = (i / ${s.plane}) % ${s.channels};
-    let factor = ${s.scale.at("channel")} / sqrt(${s.variance.at("channel")} + ${s.epsilon});
-    ${s.y.at("i")} = (${s.x.at("i")} - ${s.mean.at("channel")}) * factor + ${s.bias.at("channel")};
+    let factor = ${s.scale.load("channel")} / sqrt(${s.variance.load("channel")} + ${s.epsilon});
+    let centered = ${s.x.load("i")} - ${s.mean.load("channel")};
+    ${s.y.store("i", wgsl`centered * factor + ${s.bias.load("channel")}`)}
   `,
-});
+  });
 
 export const batchNormalizationKernel: Kernel = anyKernel(batchNormalization);

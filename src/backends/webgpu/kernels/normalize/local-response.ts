@@ -1,6 +1,7 @@
 import { type LrnSpec, localResponseCost, localResponseSpec } from "../../../specs/normalize/local-response.js";
 import { anyKernel, type Kernel, type ShaderCode } from "../../kernel.js";
-import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { type FloatName, input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { asFloat32, floatOf } from "../floats.js";
 
 const WORKGROUP = 64;
 const UNIFORMS = {
@@ -14,27 +15,28 @@ const UNIFORMS = {
   bias: "f32",
 } as const;
 
-/** ONNX LRN of float32: each element by the squares of its neighbours in channels. */
+/** ONNX LRN of floats: each element by the squares of its neighbours in channels. */
 const localResponse: Kernel<LrnSpec, null> = {
   name: "local response normalization",
-  match: localResponseSpec,
+  match: (node, at) => localResponseSpec(node, asFloat32(at)),
   schedules: () => [null],
   lower({ batch, channels, plane, alpha, beta, bias, size }, _, node, to) {
     const count = batch * channels * plane;
     const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
     const uniforms = { count, channels, plane, before, after, alpha: alpha / size, beta, bias };
-    to.launch(localResponseCode, bindings, uniforms, linear(count, WORKGROUP));
+    to.launch(localResponseCode(floatOf(node.inputs[0]!, to)), bindings, uniforms, linear(count, WORKGROUP));
   },
   cost: localResponseCost,
 };
 
-const localResponseCode: ShaderCode<"x" | "y", keyof typeof UNIFORMS> = shader({
-  key: "normalize/local-response",
-  workgroup: [WORKGROUP],
-  bindings: { x: input("f32"), y: output("f32") },
-  uniforms: UNIFORMS,
-  body: (s) => wgsl`
+const localResponseCode = (dtype: FloatName): ShaderCode<"x" | "y", keyof typeof UNIFORMS> =>
+  shader({
+    key: `normalize/local-response/${dtype}`,
+    workgroup: [WORKGROUP],
+    bindings: { x: input(dtype), y: output(dtype) },
+    uniforms: UNIFORMS,
+    body: (s) => wgsl`
     let e = ${s.index};
     if (e >= ${s.count}) { return; }
     let channel = i32(e / ${s.plane}) % ${s.channels};
@@ -42,11 +44,11 @@ const localResponseCode: ShaderCode<"x" | "y", keyof typeof UNIFORMS> = shader({
     let last = min(channel + ${s.after}, ${s.channels} - 1);
     var squares = 0.0f;
     for (var k = first; k <= last; k++) {
-      let neighbour = ${s.x.at(wgsl`u32(i32(e) + (k - channel) * i32(${s.plane}))`)};
+      let neighbour = ${s.x.load(wgsl`u32(i32(e) + (k - channel) * i32(${s.plane}))`)};
       squares += neighbour * neighbour;
     }
-    ${s.y.at("e")} = ${s.x.at("e")} * pow(${s.bias} + ${s.alpha} * squares, -${s.beta});
+    ${s.y.store("e", wgsl`${s.x.load("e")} * pow(${s.bias} + ${s.alpha} * squares, -${s.beta})`)}
   `,
-});
+  });
 
 export const localResponseKernel: Kernel = anyKernel(localResponse);

@@ -1,27 +1,33 @@
 import { type GlobalPoolSpec, globalPoolCost, globalPoolSpec } from "../../../specs/pool/global.js";
 import type { Kernel } from "../../kernel.js";
-import { groups, input, output, shader, wgsl } from "../../wgsl/index.js";
+import { type FloatName, groups, input, output, shader, wgsl } from "../../wgsl/index.js";
+import { asFloat32, floatOf } from "../floats.js";
 import { MAXIMUM, START } from "./pool.js";
 
 const WORKGROUP = 64;
 
-/** GlobalAveragePool and GlobalMaxPool, float32: the mean or the largest element of each plane, a workgroup to a plane. */
+/** GlobalAveragePool and GlobalMaxPool of floats: the mean or the largest element of each plane, a workgroup to a plane. */
 export const globalPool: Kernel<GlobalPoolSpec, null> = {
   name: "global-pool",
-  match: globalPoolSpec,
+  match: (node, at) => globalPoolSpec(node, asFloat32(at)),
   schedules: () => [null],
   lower({ reduction, planes, size }, _schedule, node, to) {
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
-    to.launch(CODE[reduction], bindings, { planes, size }, groups(planes));
+    to.launch(
+      globalCode(floatOf(node.inputs[0]!, to), reduction === "max"),
+      bindings,
+      { planes, size },
+      groups(planes),
+    );
   },
   cost: globalPoolCost,
 };
 
-const globalCode = (max: boolean) =>
+const globalCode = (dtype: FloatName, max: boolean) =>
   shader({
-    key: `pool/global/${max ? "max" : "average"}`,
+    key: `pool/global/${dtype}/${max ? "max" : "average"}`,
     workgroup: [WORKGROUP],
-    bindings: { x: input("f32"), y: output("f32") },
+    bindings: { x: input(dtype), y: output(dtype) },
     uniforms: { planes: "u32", size: "u32" },
     shared: { parts: { type: "f32", length: WORKGROUP } },
     declarations: () => (max ? MAXIMUM : []),
@@ -30,7 +36,7 @@ const globalCode = (max: boolean) =>
       if (plane >= ${s.planes}) { return; }
       ${max ? START : "var result = 0.0f;"}
       for (var i = ${s.lane}; i < ${s.size}; i += ${WORKGROUP}u) {
-        let value = x[plane * ${s.size} + i];
+        let value = ${s.x.load(wgsl`plane * ${s.size} + i`)};
         result = ${max ? "maximum(result, value)" : "result + value"};
       }
       ${s.parts.at(s.lane)} = result;
@@ -42,7 +48,6 @@ const globalCode = (max: boolean) =>
           ${s.parts.at(s.lane)} = result;
         }
       }
-      if (${s.lane} == 0u) { y[plane] = ${max ? "result" : wgsl`result / f32(${s.size})`}; }
+      if (${s.lane} == 0u) { ${s.y.store("plane", max ? "result" : wgsl`result / f32(${s.size})`)} }
     `,
   });
-const CODE = { max: globalCode(true), average: globalCode(false) };

@@ -1,14 +1,15 @@
 import { sizeOf } from "../../../../tensor/index.js";
 import { type PoolSpec, poolCost, poolSpec, type Reduction } from "../../../specs/pool/windows.js";
 import type { Kernel } from "../../kernel.js";
-import { input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { type FloatName, input, linear, output, shader, wgsl } from "../../wgsl/index.js";
+import { asFloat32, floatOf } from "../floats.js";
 
 const WORKGROUP = 64;
 
 /** MaxPool and AveragePool over one or two spatial axes: a thread to each output. NaN wins, as in ONNX's evaluation. */
 export const pool: Kernel<PoolSpec, null> = {
   name: "pool",
-  match: poolSpec,
+  match: (node, at) => poolSpec(node, asFloat32(at)),
   schedules: () => [null],
   lower({ channels, input, output, kernel, strides, dilations, pads, counted, reduction }, _schedule, node, to) {
     const count = channels * sizeOf(output);
@@ -32,17 +33,17 @@ export const pool: Kernel<PoolSpec, null> = {
       right: input[1] + counted.after[1],
     };
     const bindings = { x: to.buffer(node.inputs[0]!), y: to.buffer(node.outputs[0]!) };
-    to.launch(CODE[reduction], bindings, uniforms, linear(count, WORKGROUP));
+    to.launch(poolCode(floatOf(node.inputs[0]!, to), reduction), bindings, uniforms, linear(count, WORKGROUP));
   },
   cost: poolCost,
 };
 
 /** Taps at rows [top, bottom) and columns [left, right) count, whether or not they are elements of x. */
-const poolCode = (reduction: Reduction) =>
+const poolCode = (dtype: FloatName, reduction: Reduction) =>
   shader({
-    key: `pool/${reduction}`,
+    key: `pool/${dtype}/${reduction}`,
     workgroup: [WORKGROUP],
-    bindings: { x: input("f32"), y: output("f32") },
+    bindings: { x: input(dtype), y: output(dtype) },
     uniforms: {
       count: "u32",
       height: "i32",
@@ -77,7 +78,7 @@ const poolCode = (reduction: Reduction) =>
         for (var kx = 0; kx < ${s.kernelX}; kx++) {
           let column = first_column + kx * ${s.dilationX};
           if (row >= 0 && row < ${s.height} && column >= 0 && column < ${s.width}) {
-            let value = x[u32(base + row * ${s.width} + column)];
+            let value = ${s.x.load(wgsl`u32(base + row * ${s.width} + column)`)};
             ${reduction === "max" ? "result = maximum(result, value);" : "result += value;"}
           }
           ${
@@ -87,7 +88,7 @@ const poolCode = (reduction: Reduction) =>
           }
         }
       }
-      y[e] = ${reduction === "max" ? "result" : "result / f32(counted)"};
+      ${s.y.store("e", reduction === "max" ? "result" : "result / f32(counted)")}
     `,
   });
 
@@ -103,5 +104,3 @@ export const MAXIMUM = wgsl`
     return select(a, b, numberless || (b > a && !was));
   }
 `;
-
-const CODE = { max: poolCode("max"), average: poolCode("average") };

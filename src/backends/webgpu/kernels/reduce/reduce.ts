@@ -8,33 +8,39 @@ import {
   type FoldName as TermName,
 } from "../../../specs/reduce/reduce.js";
 import { anyKernel, type Buffer, type Kernel, type Lowering, type ShaderCode } from "../../kernel.js";
-import { groups, input, LOWEST, linear, output, type Piece, shader, wgsl } from "../../wgsl/index.js";
-import { mathFunctions } from "../math.js";
 import {
-  type FoldName,
-  foldTogether,
-  joined,
-  type RowSchedule,
-  rowSchedules,
-  rowShared,
-  scheduleKey,
-} from "../rows.js";
+  type ElementName,
+  groups,
+  input,
+  isElementName,
+  isFloatName,
+  linear,
+  output,
+  type Piece,
+  type Register,
+  registerOf,
+  shader,
+  wgsl,
+} from "../../wgsl/index.js";
+import { asIfFloat32 } from "../floats.js";
+import { mathFunctions } from "../math.js";
+import { type FoldName, type Numbers, numbersOf } from "../numbers.js";
+import { foldTogether, type RowSchedule, rowScheduleFor, rowSchedules, rowShared, scheduleKey } from "../rows.js";
 
-/** What is folded, from which value on, and how a term comes from an element. */
+/** What is folded, and how a term comes from an element. */
 interface Fold {
   readonly name: FoldName;
-  readonly initial: Piece;
-  term(x: Piece): Piece;
+  term(x: Piece, numbers: Numbers): Piece;
 }
 
 const same = (x: Piece): Piece => x;
 const FOLDS: Readonly<Record<TermName, Fold>> = {
-  sum: { name: "sum", initial: "0.0f", term: same },
-  abs: { name: "sum", initial: "0.0f", term: (x) => wgsl`abs(${x})` },
-  square: { name: "sum", initial: "0.0f", term: (x) => wgsl`${x} * ${x}` },
-  product: { name: "product", initial: "1.0f", term: same },
-  max: { name: "max", initial: LOWEST, term: same },
-  min: { name: "min", initial: wgsl`-(${LOWEST})`, term: same },
+  sum: { name: "sum", term: same },
+  abs: { name: "sum", term: (x, numbers) => numbers.absolute(x) },
+  square: { name: "sum", term: (x, numbers) => numbers.product(x, x) },
+  product: { name: "product", term: same },
+  max: { name: "max", term: same },
+  min: { name: "min", term: same },
 };
 
 const FINISHES: Readonly<Record<Finish, (x: Piece) => Piece>> = {
@@ -48,40 +54,70 @@ const FINISHES: Readonly<Record<Finish, (x: Piece) => Piece>> = {
 const LONG = 32;
 const WORKGROUP = 64;
 
-/** Adds the launch that folds one axis; `scale` is what the finish "scale" multiplies by. */
-export function launchFold(
+/** What a launch folds, and how its elements lie in memory. */
+interface Step {
+  readonly fold: TermName;
+  readonly finish: Finish;
+  /** What the finish "scale" multiplies by. */
+  readonly scale: number;
+  readonly from: ElementName;
+  readonly into: ElementName;
+}
+
+/** Adds the launch that folds one axis. */
+function launchFold(
   to: Lowering,
   { outer, dim, inner }: Stage,
-  how: { readonly fold: TermName; readonly finish: Finish; readonly scale: number },
+  step: Step,
   x: Buffer,
   y: Buffer,
-  schedule: RowSchedule = rowSchedules(to.device)[0],
+  given: RowSchedule,
 ): void {
   const results = outer * inner;
   const rows = inner === 1 && dim >= LONG;
-  const uniforms = { results, dim, inner, scale: how.scale };
+  const uniforms = { results, dim, inner, scale: step.scale };
   const grid = rows ? groups(results) : linear(results, WORKGROUP);
-  to.launch(
-    rows ? rowCode(how.fold, how.finish, schedule) : resultCode(how.fold, how.finish),
-    { x, y },
-    uniforms,
-    grid,
-  );
+  const schedule = rowScheduleFor(given, numbersOf(step.from));
+  to.launch(rows ? rowCode(step, schedule) : resultCode(step), { x, y }, uniforms, grid);
 }
 
-/** ONNX's reductions of float32. */
+/** Registers in memory: what lies between two launches. */
+const WHOLE: Readonly<Record<Register, ElementName>> = {
+  f32: "float32",
+  i32: "int32",
+  u32: "uint32",
+  "vec2<u32>": "int64",
+};
+
+/** ONNX's reductions of floats, and of integers those that need no floats. Integers wrap. */
 const reduce: Kernel<ReduceSpec, RowSchedule> = {
   name: "reduce",
-  match: reduceSpec,
+  match(node, at) {
+    if (node.domain !== "" || REDUCERS[node.op] === undefined) return null;
+    const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+    const { dtype } = at.type(x);
+    if (!isElementName(dtype)) return null;
+    const spec = reduceSpec(node, asIfFloat32(at, [x, y]));
+    return spec !== null && (isFloatName(dtype) || REDUCERS[spec.op]!.finish === "none") ? spec : null;
+  },
   schedules: (_, device) => rowSchedules(device),
   lower({ op, stages, count }, schedule, node, to) {
     const { fold, again, finish } = REDUCERS[op]!;
+    const dtype = to.type(node.inputs[0]!).dtype as ElementName;
+    const between = dtype === "uint64" ? dtype : WHOLE[registerOf(dtype)];
     let from = to.buffer(node.inputs[0]!);
     stages.forEach((stage, i) => {
-      const last = i === stages.length - 1;
-      const target = last ? to.buffer(node.outputs[0]!) : to.scratch(4 * stage.outer * stage.inner);
-      const how = { fold: i === 0 ? fold : again, finish: last ? finish : ("none" as const), scale: 1 / count };
-      launchFold(to, stage, how, from, target, schedule);
+      const [first, last] = [i === 0, i === stages.length - 1];
+      const bytes = registerOf(dtype) === "vec2<u32>" ? 8 : 4;
+      const target = last ? to.buffer(node.outputs[0]!) : to.scratch(bytes * stage.outer * stage.inner);
+      const step: Step = {
+        fold: first ? fold : again,
+        finish: last ? finish : "none",
+        scale: 1 / count,
+        from: first ? dtype : between,
+        into: last ? dtype : between,
+      };
+      launchFold(to, stage, step, from, target, schedule);
       from = target;
     });
   },
@@ -89,52 +125,61 @@ const reduce: Kernel<ReduceSpec, RowSchedule> = {
 };
 
 const UNIFORMS = { results: "u32", dim: "u32", inner: "u32", scale: "f32" } as const;
+type Code = ShaderCode<"x" | "y", keyof typeof UNIFORMS>;
+
+const stepKey = ({ fold, finish, from, into }: Step): string => `${fold}/${finish}/${from}-${into}`;
+
+/** What both shaders call: `logarithm` for floats, arithmetic on 64-bit integers. */
+const functionsOf = (numbers: Numbers): Piece =>
+  numbers.register === "f32" ? mathFunctions("f32") : numbers.functions;
 
 /** One invocation for each result. */
-function resultCode(fold: TermName, finish: Finish): ShaderCode<"x" | "y", keyof typeof UNIFORMS> {
-  const { name, initial, term } = FOLDS[fold];
+function resultCode(step: Step): Code {
+  const { name, term } = FOLDS[step.fold];
+  const numbers = numbersOf(step.from);
   return shader({
-    key: `reduce/${fold}/${finish}`,
+    key: `reduce/${stepKey(step)}`,
     workgroup: [WORKGROUP],
-    bindings: { x: input("f32"), y: output("f32") },
+    bindings: { x: input(step.from), y: output(step.into) },
     uniforms: UNIFORMS,
-    declarations: () => mathFunctions("f32"),
+    declarations: () => functionsOf(numbers),
     body: (s) => wgsl`
       let result = ${s.index};
       if (result >= ${s.results}) { return; }
       var at = (result / ${s.inner}) * ${s.dim} * ${s.inner} + result % ${s.inner};
-      var folded: f32 = ${initial};
+      var folded: ${numbers.register} = ${numbers.initial[name]};
       for (var i = 0u; i < ${s.dim}; i++) {
-        let element = ${s.x.at("at")};
-        folded = ${joined(name, "folded", term("element"))};
+        let element = ${s.x.load("at")};
+        folded = ${numbers.join(name, "folded", term("element", numbers))};
         at += ${s.inner};
       }
-      ${s.y.at("result")} = ${FINISHES[finish]("folded")};
+      ${s.y.store("result", FINISHES[step.finish]("folded"))}
     `,
   });
 }
 
 /** One workgroup for each row. */
-function rowCode(fold: TermName, finish: Finish, schedule: RowSchedule): ShaderCode<"x" | "y", keyof typeof UNIFORMS> {
-  const { name, initial, term } = FOLDS[fold];
+function rowCode(step: Step, schedule: RowSchedule): Code {
+  const { name, term } = FOLDS[step.fold];
+  const numbers = numbersOf(step.from);
   return shader({
-    key: `reduce/rows/${fold}/${finish}/${scheduleKey(schedule)}`,
+    key: `reduce/rows/${stepKey(step)}/${scheduleKey(schedule)}`,
     workgroup: [schedule.lanes],
-    bindings: { x: input("f32"), y: output("f32") },
+    bindings: { x: input(step.from), y: output(step.into) },
     uniforms: UNIFORMS,
-    shared: rowShared(schedule),
+    shared: rowShared(schedule, numbers),
     subgroups: schedule.subgroup,
-    declarations: () => [mathFunctions("f32"), foldTogether(name, schedule)],
+    declarations: () => [functionsOf(numbers), foldTogether(name, schedule, numbers)],
     body: (s) => wgsl`
       let row = ${s.groupIndex};
       if (row >= ${s.results}) { return; }
-      var folded: f32 = ${initial};
+      var folded: ${numbers.register} = ${numbers.initial[name]};
       for (var i = ${s.lane}; i < ${s.dim}; i += ${schedule.lanes}u) {
-        let element = ${s.x.at(wgsl`row * ${s.dim} + i`)};
-        folded = ${joined(name, "folded", term("element"))};
+        let element = ${s.x.load(wgsl`row * ${s.dim} + i`)};
+        folded = ${numbers.join(name, "folded", term("element", numbers))};
       }
       let whole = together_${name}(${s.lane}, folded);
-      if (${s.lane} == 0u) { ${s.y.at("row")} = ${FINISHES[finish]("whole")}; }
+      if (${s.lane} == 0u) { ${s.y.store("row", FINISHES[step.finish]("whole"))} }
     `,
   });
 }
