@@ -13,6 +13,8 @@ export const EXIT = {
   unsupported: 4,
   /** Reading or writing failed: permissions, a full disk, memory. */
   io: 5,
+  /** The GPU is missing, was lost, or has no room. */
+  device: 6,
   /** Stopped by Ctrl-C. */
   aborted: 130,
   /** An error that is not ours: a bug. */
@@ -27,7 +29,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "invalid-argument": EXIT.usage,
   unsupported: EXIT.unsupported,
   io: EXIT.io,
-  device: EXIT.io,
+  device: EXIT.device,
   aborted: EXIT.aborted,
 };
 

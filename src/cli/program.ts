@@ -17,7 +17,9 @@ A first try:
 
 Results go to stdout, progress and errors to stderr. With --json, stdout is one JSON document, errors included: {"error": {"code", "reason"}}.
 Exit codes: 0 done; 1 a check does not hold; 2 wrong arguments; 3 an input is missing, malformed or does not fit; 4 not supported;
-5 reading or writing failed; 70 a bug; 130 stopped.`;
+5 reading or writing failed; 6 there is no GPU, or it failed; 70 a bug; 130 stopped.
+
+--device webgpu needs a GPU and, in Node.js, the npm package webgpu beside nonzero (npm install webgpu).`;
 
 /** Runs the command line (without node's and the script's paths) and gives its exit code. */
 export async function main(args: readonly string[]): Promise<number> {

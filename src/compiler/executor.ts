@@ -1,5 +1,5 @@
 import { type Constant, capturesOf, type Graph, labelOf, subgraphsOf, type Value } from "../graph/index.js";
-import { type DataType, NonzeroError, Tensor } from "../tensor/index.js";
+import { type DataType, locateAsync, NonzeroError, Tensor } from "../tensor/index.js";
 import type { Fetches } from "./deliver.js";
 import { readsValue, shapingInputs, signatureOf, specOf } from "./signature.js";
 import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
@@ -50,8 +50,8 @@ export interface TimedStep extends PlanStep {
 
 /** Makes plans for one device. */
 export interface PlanMaker<R extends Results = Tensor[]> {
-  /** `fed`: the inputs that come in the device's own memory. */
-  plan(spec: Specialized, host: HostSteps, fed: ReadonlySet<Value>): Plan<R>;
+  /** `fed`: the inputs that come in the device's own memory; none where it is left out. */
+  plan(spec: Specialized, host: HostSteps, fed?: ReadonlySet<Value>): Plan<R>;
   /** A tensor of the device's memory on the host. */
   download?(tensor: LocatedTensor): Promise<Tensor>;
   /** A maker for plans that run in the middle of this one's (bodies of Loop and Scan): they must not share its activations' memory. */
@@ -132,10 +132,8 @@ export class Executor<R extends Results = Tensor[]> {
   /** The feed, on the host where a plan is made for its value. */
   async #withValue(input: Value, feed: LocatedTensor): Promise<LocatedTensor> {
     if (feed instanceof Tensor || !readsValue(input, feed, this.#shaping)) return feed;
-    if (this.#maker.download === undefined) return feed;
-    return this.#maker.download(feed).catch((error: unknown) => {
-      throw error instanceof NonzeroError ? error.at({ field: input.name }) : error;
-    });
+    const maker = this.#maker;
+    return locateAsync({ field: input.name }, () => maker.download?.(feed) ?? feed);
   }
 
   #entry(feeds: readonly LocatedTensor[]): Entry<R> {

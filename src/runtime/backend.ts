@@ -1,29 +1,31 @@
 import type { Backend, InferenceSession, InferenceSessionHandler, OnnxValue } from "onnxruntime-common";
+import { isGpuTensor } from "../backends/webgpu/gpu-tensor.js";
+import type { OwnedGpuTensor } from "../backends/webgpu/index.js";
 import type { Results } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
-import { NonzeroError } from "../tensor/index.js";
-import { fromOrt, toOrt } from "./convert.js";
+import { NonzeroError, Tensor } from "../tensor/index.js";
+import { checkOnGpu, classOf, fromOrt, toOrt } from "./convert.js";
 import { type ExternalDataOption, loadModel } from "./load.js";
-import { type AsyncDeviceName, type DeviceName, Runner, type RunnerOptions } from "./runner.js";
+import { outputsOnGpu } from "./location.js";
+import { EXECUTION_PROVIDER, runnerFor } from "./providers.js";
+import type { Runner } from "./runner.js";
 
-/** The name under which the backend is registered: `executionProviders: ["nonzero"]`. */
-export const EXECUTION_PROVIDER = "nonzero";
-
-/** Options of the execution provider: `executionProviders: [{ name: "nonzero", threads: 2 }]`. */
-export interface NonzeroExecutionProvider {
-  readonly name: typeof EXECUTION_PROVIDER;
-  readonly device?: DeviceName | AsyncDeviceName;
-  readonly threads?: number;
-  /** For the device "webgpu": the GPU to run on. */
-  readonly gpuDevice?: GPUDevice;
-}
-
-/** Nonzero as a backend of onnxruntime-common. */
+/**
+ * Nonzero as a backend of onnxruntime-common. Registered under "webgpu", "wasm" or "cpu" it runs there; under "nonzero" as that provider's options
+ * say.
+ */
 export const nonzeroBackend: Backend = {
   async init() {},
   async createInferenceSessionHandler(source, options = {}) {
     const model = await loadModel(source, (options.externalData ?? []) as ExternalDataOption);
-    return handlerFor(await Runner.create(model, runnerOptions(options)));
+    const runner = await runnerFor(model, options);
+    try {
+      if (runner.gpuDevice !== null) checkKept(runner, options);
+      return handlerFor(runner);
+    } catch (error) {
+      runner.release();
+      throw error;
+    }
   },
 };
 
@@ -36,18 +38,10 @@ export interface BackendRegistry {
 export const registerNonzero = (ort: BackendRegistry): void =>
   ort.registerBackend(EXECUTION_PROVIDER, nonzeroBackend, -1);
 
-function runnerOptions(options: InferenceSession.SessionOptions): RunnerOptions {
-  const ours = options.executionProviders?.find(
-    (provider): provider is NonzeroExecutionProvider & InferenceSession.ExecutionProviderOption =>
-      typeof provider !== "string" && provider.name === EXECUTION_PROVIDER,
-  );
-  const threads = ours?.threads ?? options.intraOpNumThreads;
-  return {
-    ...(ours?.device === undefined ? {} : { device: ours.device }),
-    ...(ours?.gpuDevice === undefined ? {} : { gpuDevice: ours.gpuDevice }),
-    ...(threads === undefined || (threads === 0 && ours?.threads === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
-    ...(options.freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides: options.freeDimensionOverrides }),
-  };
+/** @throws NonzeroError "unsupported" for outputs that are to stay on the GPU and that onnxruntime's tensors do not have there. */
+function checkKept({ outputs }: Runner<Results>, { preferredOutputLocation }: InferenceSession.SessionOptions): void {
+  const kept = outputsOnGpu(outputs, preferredOutputLocation as Parameters<typeof outputsOnGpu>[1]);
+  for (const [i, { name, type }] of outputs.entries()) if (kept[i] && type !== null) checkOnGpu(name, type.dtype);
 }
 
 function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
@@ -61,9 +55,18 @@ function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
       const given = Object.entries(fetches).flatMap(([name, target]) =>
         target === null ? [] : [[name, fromOrt(name, target)] as const],
       );
-      const outputs = await runner.run(tensors, Object.fromEntries(given));
+      const outputs = await runner.runLocated(tensors, Object.fromEntries(given));
+      const Ort = classOf([...Object.values(feeds), ...Object.values(fetches).filter((target) => target !== null)]);
       const results: Record<string, OnnxValue> = {};
-      for (const [name, target] of Object.entries(fetches)) results[name] = target ?? toOrt(outputs[name]!);
+      for (const [name, output] of Object.entries(outputs)) {
+        const target = fetches[name];
+        if (target === undefined) disposeOf(output as Tensor | OwnedGpuTensor);
+        else if (target !== null) results[name] = target;
+        else {
+          if (isGpuTensor(output)) checkOnGpu(name, output.dtype);
+          results[name] = toOrt(output as Tensor | OwnedGpuTensor, Ort);
+        }
+      }
       return results;
     },
     async dispose() {
@@ -74,6 +77,11 @@ function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
     },
     endProfiling() {},
   };
+}
+
+/** Gives back an output that nobody asked for. */
+function disposeOf(output: Tensor | OwnedGpuTensor): void {
+  if (!(output instanceof Tensor)) output.dispose();
 }
 
 function metadataOf({ name, type }: Value): InferenceSession.ValueMetadata {

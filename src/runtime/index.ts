@@ -1,17 +1,8 @@
-export {
-  EXECUTION_PROVIDER,
-  type NonzeroExecutionProvider,
-  nonzeroBackend,
-  registerNonzero,
-} from "./backend.js";
+export type { GpuTensor, OwnedGpuTensor } from "../backends/webgpu/index.js";
+export { nonzeroBackend, registerNonzero } from "./backend.js";
 export { loadModel } from "./load.js";
-export {
-  ASYNC_DEVICES,
-  type AsyncDeviceName,
-  DEVICES,
-  type DeviceName,
-  type Outputs,
-  Runner,
-  type RunnerOptions,
-} from "./runner.js";
+export type { OutputLocation, OutputLocations } from "./location.js";
+export { ASYNC_DEVICES, type AsyncDeviceName, DEVICES, type DeviceName, type RunnerOptions } from "./makers.js";
+export { EXECUTION_PROVIDER, type NonzeroExecutionProvider } from "./providers.js";
+export { type Outputs, Runner } from "./runner.js";
 export { env, InferenceSession, type SessionOptions, Tensor } from "./session.js";

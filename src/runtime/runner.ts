@@ -1,34 +1,17 @@
-import { detectDevice, Session } from "../backends/wasm/index.js";
+import { type GpuTensor, isGpuTensor } from "../backends/webgpu/gpu-tensor.js";
+import type { OwnedGpuTensor } from "../backends/webgpu/index.js";
 import {
+  deliver,
   Executor,
   inferTypes,
+  type LocatedTensor,
   optimize,
-  type PlanMaker,
   type PlanStep,
   type Results,
-  referencePlans,
 } from "../compiler/index.js";
 import { type Dim, type Graph, type Model, Value, type ValueType } from "../graph/index.js";
-import { NonzeroError, type Tensor } from "../tensor/index.js";
-
-/** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
-export const DEVICES = ["wasm", "reference"] as const;
-export type DeviceName = (typeof DEVICES)[number];
-
-/** Devices that answer later, which `Runner.create` takes besides: WebGPU, and "auto", WebGPU where there is a GPU and WebAssembly elsewhere. */
-export const ASYNC_DEVICES = ["webgpu", "auto"] as const;
-export type AsyncDeviceName = (typeof ASYNC_DEVICES)[number];
-
-export interface RunnerOptions {
-  /** Default "wasm". */
-  readonly device?: DeviceName | AsyncDeviceName;
-  /** The GPU to run on; default: what the host offers. */
-  readonly gpuDevice?: GPUDevice;
-  /** Threads of the WebAssembly device; default: all processors, at most 8. One where memory can't be shared. */
-  readonly threads?: number;
-  /** Sizes for named dimensions of the inputs, by name. */
-  readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
-}
+import { locateAsync, NonzeroError, Tensor } from "../tensor/index.js";
+import { asyncMakerFor, type DeviceName, type Maker, makerFor, type RunnerOptions } from "./makers.js";
 
 /** Outputs by name: at once, or where the device answers later, a promise of them. */
 export type Outputs<R extends Results> =
@@ -47,6 +30,8 @@ export class Runner<R extends Results = Tensor[]> {
   readonly device: DeviceName | "webgpu";
   /** Why "auto" did not give a GPU; null where it did, or another device was asked for. */
   readonly fallback: string | null;
+  /** The GPU that it runs on, which its outputs are of and feeds in GPUBuffers must be of; null for other devices. */
+  readonly gpuDevice: GPUDevice | null;
   /** Null once released, so that a runner that is still referred to holds neither weights nor memory. */
   #live: { readonly graph: Graph; readonly maker: Maker<R> } | null;
   /** An executor for each set of defaults that callers override, by their names. */
@@ -57,13 +42,19 @@ export class Runner<R extends Results = Tensor[]> {
    * @throws NonzeroError as the constructor does; "device" where WebGPU was asked for and there is none.
    */
   static async create(model: Model, options: RunnerOptions = {}): Promise<Runner<Results>> {
-    const maker: Maker<Results> = await asyncMakerFor(options);
-    return new Runner<Results>(model, options, maker);
+    const maker: Maker<Results> = await asyncMakerFor(options, model.graph.outputs);
+    try {
+      return new Runner<Results>(model, options, maker);
+    } catch (error) {
+      maker.release();
+      throw error;
+    }
   }
 
   /** On a device that answers at once. @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
-  constructor(model: Model, options: RunnerOptions = {}, maker = makerFor(options) as unknown as Maker<R>) {
+  constructor(model: Model, options: RunnerOptions = {}, made?: Maker<R>) {
     const { graph } = model;
+    const maker = made ?? (makerFor(options, graph.outputs) as unknown as Maker<R>);
     const sized = sizesFor(options.freeDimensionOverrides ?? {});
     this.inputs = graph.inputs.filter((input) => !graph.constants.has(input)).map(sized);
     this.defaults = graph.inputs.filter((input) => graph.constants.has(input)).map(sized);
@@ -72,6 +63,7 @@ export class Runner<R extends Results = Tensor[]> {
     this.threads = maker.threads;
     this.device = maker.device;
     this.fallback = maker.fallback;
+    this.gpuDevice = maker.gpu?.device ?? null;
     this.#executor([]);
   }
 
@@ -85,19 +77,51 @@ export class Runner<R extends Results = Tensor[]> {
    */
   run(feeds: Readonly<Record<string, Tensor>>, fetches: Readonly<Record<string, Tensor>> = {}): Outputs<R> {
     const { executor, tensors } = this.#prepare(feeds);
-    for (const name of Object.keys(fetches)) {
-      if (!this.outputs.some((output) => output.name === name))
-        throw new NonzeroError("not-found", "the model has no such output", { field: name });
-    }
+    this.#checkFetches(fetches);
+    refuseGpuTensors({ ...feeds, ...fetches }, "`run` takes tensors on the host, `runLocated` those too");
     const named = (results: readonly Tensor[]): Record<string, Tensor> =>
       Object.fromEntries(this.outputs.map(({ name }, i) => [name, results[i]!]));
     const into = this.outputs.map(({ name }) => fetches[name]);
-    const results: Results = executor.run(tensors, into);
+    const results: Results = executor.run(tensors as Tensor[], into);
     return (results instanceof Promise ? results.then(named) : named(results)) as Outputs<R>;
   }
 
+  /**
+   * As `run`, but on a GPU feeds may be in GPUBuffers, which kernels read where they are, and outputs stay there as
+   * `preferredOutputLocation` said: tensors of the caller's, to be fed to other runs, downloaded, and disposed of. `fetches` may be in GPUBuffers with
+   * the usage COPY_DST.
+   * @throws NonzeroError as `run` does; naming the input, "unsupported" for a GPUBuffer where the runner's device is no GPU, "shape" for one that
+   * is too small, "invalid-argument" for one without the usage STORAGE (or, where it must be copied, COPY_SRC), of another GPUDevice, or
+   * destroyed; "device" where the GPU is lost or has no room.
+   */
+  async runLocated(
+    feeds: Readonly<Record<string, Tensor | GpuTensor>>,
+    fetches: Readonly<Record<string, Tensor | GpuTensor>> = {},
+  ): Promise<Record<string, Tensor | GpuTensor | OwnedGpuTensor>> {
+    const { executor, tensors } = this.#prepare(feeds);
+    const { gpu } = this.#held().maker;
+    this.#checkFetches(fetches);
+    if (gpu === null) {
+      refuseGpuTensors({ ...feeds, ...fetches }, `the device '${this.device}' takes tensors on the CPU`);
+      return await this.run(feeds as Record<string, Tensor>, fetches as Record<string, Tensor>);
+    }
+    const results = (await executor.runLocated(tensors)) as (Tensor | OwnedGpuTensor)[];
+    const placed = this.outputs.map(async (output, i) => {
+      const [fetch, result] = [fetches[output.name], results[i]!];
+      if (fetch === undefined) return [output.name, result] as const;
+      await locateAsync({ field: output.name }, async () => {
+        if (isGpuTensor(fetch)) await gpu.writeInto(fetch, result);
+        else deliver(output, result instanceof Tensor ? result : await result.download(), fetch);
+      }).finally(() => {
+        if (!(result instanceof Tensor)) result.dispose();
+      });
+      return [output.name, fetch] as const;
+    });
+    return Object.fromEntries(await Promise.all(placed));
+  }
+
   /** What runs where for these inputs: one line a step, with the kernel that computes it. */
-  describe(feeds: Readonly<Record<string, Tensor>>): readonly PlanStep[] {
+  describe(feeds: Readonly<Record<string, Tensor | GpuTensor>>): readonly PlanStep[] {
     const { executor, tensors } = this.#prepare(feeds);
     return executor.describe(tensors);
   }
@@ -110,7 +134,14 @@ export class Runner<R extends Results = Tensor[]> {
     this.#live = null;
   }
 
-  #prepare(feeds: Readonly<Record<string, Tensor>>): { executor: Executor<R>; tensors: Tensor[] } {
+  #checkFetches(fetches: Readonly<Record<string, LocatedTensor>>): void {
+    for (const name of Object.keys(fetches)) {
+      if (!this.outputs.some((output) => output.name === name))
+        throw new NonzeroError("not-found", "the model has no such output", { field: name });
+    }
+  }
+
+  #prepare(feeds: Readonly<Record<string, LocatedTensor>>): { executor: Executor<R>; tensors: LocatedTensor[] } {
     this.#held();
     const overridden = this.defaults.filter(({ name }) => feeds[name] !== undefined);
     const open = [...this.inputs, ...overridden];
@@ -162,74 +193,6 @@ function outputsOf(graph: Graph): Value[] {
   return graph.outputs.map((value) => new Value(value.name, value.type ?? types.get(value) ?? null));
 }
 
-interface Maker<R extends Results> {
-  readonly device: DeviceName | "webgpu";
-  readonly fallback: string | null;
-  readonly plans: PlanMaker<R>;
-  readonly threads: number;
-  release(): void;
-}
-
-async function asyncMakerFor(options: RunnerOptions): Promise<Maker<Results>> {
-  const { device, gpuDevice } = options;
-  if (device !== "webgpu" && device !== "auto") return makerFor(options);
-  const { holdGpu, Session: WebGpuSession } = await import("../backends/webgpu/index.js"); // loaded by those who use it
-  try {
-    const held = await holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
-    const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
-    const session = new WebGpuSession(held.gpu, host);
-    return {
-      device: "webgpu",
-      fallback: null,
-      plans: session,
-      threads: 1,
-      release: () =>
-        void session.release().then(() => {
-          host.release();
-          held.release();
-        }),
-    };
-  } catch (error) {
-    if (device === "webgpu" || !(error instanceof NonzeroError) || error.code !== "device") throw error;
-    return { ...makerFor({ ...options, device: "wasm" }), fallback: error.message };
-  }
-}
-
-function makerFor({ device = "wasm", threads }: RunnerOptions): Maker<Tensor[]> {
-  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
-    throw new NonzeroError("invalid-argument", `expected a whole number of at least 1, not ${threads}`, {
-      field: "threads",
-    });
-  }
-  switch (device) {
-    case "wasm": {
-      const session = new Session(detectDevice(threads));
-      return {
-        device,
-        fallback: null,
-        plans: session,
-        threads: session.store.device.threads,
-        release: () => session.release(),
-      };
-    }
-    case "reference":
-      return {
-        device,
-        fallback: null,
-        plans: referencePlans,
-        threads: 1,
-        release: () => {},
-      };
-    case "webgpu":
-    case "auto":
-      throw new NonzeroError("invalid-argument", `'${device}' answers later: use Runner.create`, { field: "device" });
-    default: {
-      const all = [...DEVICES, ...ASYNC_DEVICES].join(", ");
-      throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${all}`, { field: "device" });
-    }
-  }
-}
-
 /** Values with the named dimensions of their types replaced; the model's own stay as they are. */
 function sizesFor(overrides: Readonly<Record<string, number>>): (value: Value) => Value {
   for (const [name, size] of Object.entries(overrides)) {
@@ -245,7 +208,7 @@ function sizesFor(overrides: Readonly<Record<string, number>>): (value: Value) =
 }
 
 /** Checks a feed against the declared type. */
-function checkFeed(name: string, tensor: Tensor, type: ValueType | null): void {
+function checkFeed(name: string, tensor: LocatedTensor, type: ValueType | null): void {
   if (type === null) return;
   if (tensor.dtype !== type.dtype) {
     throw new NonzeroError("shape", `the input is ${tensor.dtype}, the model takes ${type.dtype}`, { field: name });
@@ -257,5 +220,11 @@ function checkFeed(name: string, tensor: Tensor, type: ValueType | null): void {
     throw new NonzeroError("shape", `the input has shape [${tensor.shape}], the model takes [${shape.join(", ")}]`, {
       field: name,
     });
+  }
+}
+
+function refuseGpuTensors(tensors: Readonly<Record<string, LocatedTensor>>, what: string): void {
+  for (const [field, tensor] of Object.entries(tensors)) {
+    if (isGpuTensor(tensor)) throw new NonzeroError("unsupported", `the tensor is on 'gpu-buffer'; ${what}`, { field });
   }
 }

@@ -1,7 +1,10 @@
 import * as common from "onnxruntime-common";
-import { EXECUTION_PROVIDER, type NonzeroExecutionProvider, registerNonzero } from "./backend.js";
+import { registerNonzero } from "./backend.js";
+import { exposeGpu } from "./env.js";
+import { asOurs, EXECUTION_PROVIDER, type NonzeroExecutionProvider } from "./providers.js";
 
 registerNonzero(common);
+exposeGpu();
 
 /** onnxruntime-common's options; `executionProviders` also takes ours with its own. */
 export interface SessionOptions extends Omit<common.InferenceSession.SessionOptions, "executionProviders"> {
@@ -20,14 +23,16 @@ interface Create {
 
 /**
  * onnxruntime's InferenceSession on Nonzero: `create(path | URL | bytes, options)`, `run(feeds, fetches?)`, `inputNames`, `inputMetadata`,
- * `release()`, as onnxruntime-web and onnxruntime-node have them. Options honoured: `executionProviders` (device and threads of
- * `{ name: "nonzero" }`; other providers' names are passed over), `intraOpNumThreads`, `freeDimensionOverrides`, `externalData`; the rest
- * is ignored. Errors are NonzeroErrors, but for those of onnxruntime-common's own checks (a feed that is left out is an Error naming it).
+ * `release()`, as onnxruntime-web and onnxruntime-node have them. Options honoured: `executionProviders` ("webgpu", "wasm" and "cpu", and
+ * `{ name: "nonzero" }` with its device and threads; the first that there is a device for, and what it is not is said on the console; other
+ * providers' names are passed over, and the default is "wasm"), `preferredOutputLocation` ("cpu" and "gpu-buffer"), `intraOpNumThreads`,
+ * `freeDimensionOverrides`, `externalData`, `logSeverityLevel`; the rest is ignored. On WebGPU tensors may be made by `Tensor.fromGpuBuffer`, with buffers of
+ * `env.webgpu.device`. Errors are NonzeroErrors, but for those of onnxruntime-common's own checks (a feed that is left out is an Error naming it).
  */
 export const InferenceSession: { readonly create: Create } = {
   create: async (source: unknown, ...rest: unknown[]) => {
     const options = (isOptions(rest.at(-1)) ? rest.pop() : {}) as SessionOptions;
-    const ours = options.executionProviders?.filter((provider) => nameOf(provider) === EXECUTION_PROVIDER) ?? [];
+    const ours = (options.executionProviders ?? []).map(asOurs).filter((provider) => provider !== null);
     const executionProviders = ours.length > 0 ? ours : [EXECUTION_PROVIDER];
     const create = common.InferenceSession.create as (...args: unknown[]) => Promise<common.InferenceSession>;
     return create(source instanceof URL ? source.href : source, ...rest, { ...options, executionProviders });
@@ -36,8 +41,5 @@ export const InferenceSession: { readonly create: Create } = {
 export type InferenceSession = common.InferenceSession;
 
 const isOptions = (value: unknown): boolean => typeof value === "object" && value !== null;
-
-const nameOf = (provider: string | { readonly name: string }): string =>
-  typeof provider === "string" ? provider : provider.name;
 
 export { env, Tensor } from "onnxruntime-common";

@@ -61,6 +61,15 @@ export function locate<T>(place: ErrorPlace, body: () => T): T {
   }
 }
 
+/** As `locate`, for what answers later. */
+export async function locateAsync<T>(place: ErrorPlace, body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw error instanceof NonzeroError ? error.at(place) : error;
+  }
+}
+
 function definedOf(place: ErrorPlace): ErrorPlace {
   return Object.fromEntries(Object.entries(place).filter(([, value]) => value !== undefined));
 }

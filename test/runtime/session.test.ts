@@ -369,7 +369,7 @@ describe("running", () => {
 
 describe("execution providers of our own session", () => {
   test("onnxruntime's names are passed over; ours is used", async () => {
-    for (const executionProviders of [[], ["wasm"], ["webgpu", "nonzero"], [{ name: "cpu" }]])
+    for (const executionProviders of [[], ["wasm"], ["webnn", "nonzero"], [{ name: "cpu" }]])
       close(await outputOf(await InferenceSession.create(bytes, { ...single, executionProviders })));
   });
   test("options that make no sense", async () => {

@@ -40,7 +40,10 @@ export async function openPair(
       const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
       const results = await session.run(given as ort.InferenceSession.FeedsType);
       const theirs = Object.fromEntries(
-        Object.entries(results).map(([name, value]) => [name, fromOrt(name, value as Parameters<typeof fromOrt>[1])]),
+        Object.entries(results).map(([name, value]) => [
+          name,
+          fromOrt(name, value as Parameters<typeof fromOrt>[1]) as Tensor,
+        ]),
       );
       return { ours: ours.run(feeds), theirs };
     },

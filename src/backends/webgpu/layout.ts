@@ -9,12 +9,26 @@ export type Segment =
   | { readonly launches: readonly Launch[]; readonly downloads: readonly DeviceBuffer[] }
   | { readonly host: Step };
 
+/** What is in the caller's own memory on the device. */
+export interface Located {
+  /** Inputs that come there. */
+  readonly fed: ReadonlySet<Value>;
+  /** Whether an output, by its position, stays there. */
+  stays(output: number): boolean;
+}
+
 /** Where everything is, and when. */
 export interface Layout {
   /** The actions from `begin` to before `end` as segments. */
   cut(begin: number, end: number): Segment[];
   /** Made on the host, by a feed or an evaluation, and read by launches: to be uploaded when made. */
   readonly uploads: ReadonlySet<DeviceBuffer>;
+  /** Fed on the device, and read on the host. */
+  readonly fetched: ReadonlySet<DeviceBuffer>;
+  /** Outputs that stay, by position, where launches write them: each run brings their memory. */
+  readonly lent: ReadonlyMap<number, DeviceBuffer>;
+  /** What each run brings the memory of: feeds on the device, and `lent`. */
+  readonly outside: ReadonlySet<DeviceBuffer>;
   /** Bytes that a step on the host reads from the device and writes to it. */
   moved(step: Step): number;
   /** The slot of each buffer that lives in the arena. */
@@ -24,7 +38,7 @@ export interface Layout {
 }
 
 /** Decides what is uploaded and downloaded when, and places activations. */
-export function layOut(spec: Specialized, { actions, bufferOf }: Lowered): Layout {
+export function layOut(spec: Specialized, { actions, bufferOf }: Lowered, located: Located): Layout {
   const onDevice = (value: Value | null): value is Value =>
     value !== null && (spec.types.get(value)?.dtype ?? "string") !== "string" && !spec.constants.has(value);
   const buffersOf = (values: readonly (Value | null)[]): DeviceBuffer[] => values.filter(onDevice).map(bufferOf);
@@ -41,11 +55,22 @@ export function layOut(spec: Specialized, { actions, bufferOf }: Lowered): Layou
   });
   const read = [
     ...actions.flatMap((action) => ("host" in action ? readBy(action.host) : [])),
-    ...buffersOf(spec.outputs),
+    ...buffersOf(spec.outputs.filter((_, i) => !located.stays(i))),
   ];
   const wanted = new Set(read.filter((buffer) => written.has(buffer)));
+  const fed = new Set(buffersOf([...located.fed]));
+  const fetched = new Set(read.filter((buffer) => fed.has(buffer)));
+  const lent = new Map<number, DeviceBuffer>();
+  spec.outputs.forEach((output, i) => {
+    if (!located.stays(i) || !onDevice(output)) return;
+    const buffer = bufferOf(output);
+    if (written.has(buffer) && ![...lent.values()].includes(buffer)) lent.set(i, buffer);
+  });
+  const outside = new Set([...fed, ...lent.values()]);
   const madeOnHost = actions.flatMap((action) => ("host" in action ? action.host.node.outputs : []));
-  const uploads = new Set(buffersOf([...spec.inputs, ...madeOnHost]).filter((buffer) => bound.has(buffer)));
+  const uploads = new Set(
+    buffersOf([...spec.inputs, ...madeOnHost]).filter((buffer) => bound.has(buffer) && !fed.has(buffer)),
+  );
 
   const cut = (begin: number, end: number): Segment[] => {
     const segments: Segment[] = [];
@@ -71,7 +96,7 @@ export function layOut(spec: Specialized, { actions, bufferOf }: Lowered): Layou
 
   const lifetimes = new Map<DeviceBuffer, { first: number; last: number }>();
   const touch = (buffer: DeviceBuffer, at: number): void => {
-    if (buffer.gpu !== null || !bound.has(buffer)) return;
+    if (buffer.gpu !== null || !bound.has(buffer) || outside.has(buffer)) return;
     const lifetime = lifetimes.get(buffer);
     if (lifetime === undefined) lifetimes.set(buffer, { first: at, last: at });
     else lifetime.last = Math.max(lifetime.last, at);
@@ -97,7 +122,10 @@ export function layOut(spec: Specialized, { actions, bufferOf }: Lowered): Layou
   return {
     cut,
     uploads,
-    moved: (step) => sum(readBy(step), wanted) + sum(buffersOf(step.node.outputs), uploads),
+    fetched,
+    lent,
+    outside,
+    moved: (step) => sum(readBy(step), new Set([...wanted, ...fetched])) + sum(buffersOf(step.node.outputs), uploads),
     slots: new Map(list.map(([buffer], i) => [buffer, rank.get(slots[i]!)!])),
     bytes: bySize.map((slot) => bytes[slot]!),
   };

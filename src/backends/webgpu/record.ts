@@ -8,7 +8,8 @@ import type { Timer } from "./timer.js";
 /** A dispatch with all that it needs. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
+  /** Made anew when one of its buffers has moved: what the caller brings is another in each run. */
+  readonly group: () => GPUBindGroup;
   readonly immediates: Uint8Array<ArrayBuffer> | null;
   readonly workgroups: readonly [number, number, number];
 }
@@ -45,19 +46,12 @@ export async function record(
       const { key } = launch.code;
       const pipeline = pipelines.get(key)!;
       const place = placeOf(launch);
-      const resources: GPUBufferBinding[] = launch.bindings.map(({ buffer, offset, bytes }) => {
-        if (buffer.gpu === null) throw new Error(`a buffer of '${key}' was never placed`);
-        return { buffer: buffer.gpu, offset, size: bytes };
-      });
-      if (place === "buffer") {
-        const offset = UNIFORM_ALIGN * inBuffer.indexOf(launch);
-        resources.push({ buffer: uniforms!, offset, size: 4 * launch.uniforms.length });
-      }
-      const group = device.createBindGroup({
-        label: key,
-        layout: pipeline.getBindGroupLayout(0),
-        entries: resources.map((resource, binding) => ({ binding, resource })),
-      });
+      const struct =
+        place === "buffer"
+          ? [{ buffer: uniforms!, offset: UNIFORM_ALIGN * inBuffer.indexOf(launch), size: 4 * launch.uniforms.length }]
+          : [];
+      const group = bindGroupOf(launch, struct, pipeline, device);
+      if (launch.bindings.every(({ buffer }) => buffer.gpu !== null)) group();
       const immediates = place === "immediates" ? uniformBytes(launch) : null;
       return { pipeline, group, immediates, workgroups: launch.workgroups };
     });
@@ -71,7 +65,7 @@ export async function record(
       const pass = encoder.beginComputePass(timer === null ? {} : { timestampWrites: timer.writes });
       for (const { pipeline, group, immediates, workgroups } of dispatches) {
         pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
+        pass.setBindGroup(0, group());
         if (immediates !== null) pass.setImmediates(0, immediates);
         pass.dispatchWorkgroups(...workgroups);
       }
@@ -81,6 +75,30 @@ export async function record(
       device.queue.submit([encoder.finish()]);
     },
     read: readback?.read ?? null,
+  };
+}
+
+/** A launch's bind group, for wherever its buffers are when it is asked for. */
+function bindGroupOf(
+  { code, bindings }: Launch,
+  struct: readonly GPUBufferBinding[],
+  pipeline: GPUComputePipeline,
+  device: GPUDevice,
+): () => GPUBindGroup {
+  let group: GPUBindGroup | null = null;
+  let bound: readonly GPUBufferBinding[] = [];
+  return () => {
+    if (group !== null && bindings.every(({ buffer }, i) => buffer.gpu === bound[i]!.buffer)) return group;
+    bound = bindings.map(({ buffer, offset, bytes }) => {
+      if (buffer.gpu === null) throw new Error(`a buffer of '${code.key}' was never placed`);
+      return { buffer: buffer.gpu, offset, size: bytes };
+    });
+    group = device.createBindGroup({
+      label: code.key,
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [...bound, ...struct].map((resource, binding) => ({ binding, resource })),
+    });
+    return group;
   };
 }
 

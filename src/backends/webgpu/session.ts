@@ -1,12 +1,15 @@
 import { type HostSteps, type Plan, type PlanMaker, referencePlans, type Specialized } from "../../compiler/index.js";
-import type { Constant } from "../../graph/index.js";
+import type { Constant, Value } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
 import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
+import { checkGpuFeed } from "./feeds.js";
 import { type Gpu, USAGE } from "./gpu.js";
+import type { GpuTensor } from "./gpu-tensor.js";
 import type { Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
 import { type Compile, type CompileOptions, compilerOf } from "./pipelines.js";
 import { webgpuPlan } from "./plan.js";
+import { download } from "./transfer.js";
 
 /** A constant's forms on the device, by key, and how many plans use them. */
 interface Resident {
@@ -39,6 +42,8 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
   readonly kernels: readonly Kernel[];
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
+  /** Whether an output of the model, by its position, is left on the GPU. */
+  readonly keeps: readonly boolean[];
   readonly compile: Compile;
   readonly #host: PlanMaker;
   readonly #residents = new Map<Constant, Resident>();
@@ -50,16 +55,23 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
     gpu: Gpu,
     host: PlanMaker = referencePlans,
     kernels: readonly Kernel[] = allKernels,
+    keeps: readonly boolean[] = [],
     compiling: CompileOptions = {},
   ) {
     this.gpu = gpu;
-    this.compile = compilerOf(gpu, compiling);
     this.#host = host;
     this.kernels = kernels;
+    this.keeps = keeps;
+    this.compile = compilerOf(gpu, compiling);
   }
 
-  plan(spec: Specialized, host: HostSteps): Plan<Promise<Tensor[]>> {
-    return webgpuPlan(spec, host, this);
+  plan(spec: Specialized, host: HostSteps, fed: ReadonlySet<Value> = new Set()): Plan<Promise<Tensor[]>> {
+    return webgpuPlan(spec, host, this, fed);
+  }
+
+  async download(tensor: GpuTensor): Promise<Tensor> {
+    await checkGpuFeed(this.gpu, tensor, "is read on the host, because a shape depends on it");
+    return download(this.gpu, tensor);
   }
 
   nested(): PlanMaker {
@@ -106,7 +118,9 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
       release: () => {
         for (const buffer of own) buffer.destroy();
         for (const constant of constants) this.#leave(constant);
-        if (arena !== null && --arena.plans === 0 && arena !== this.#arena) destroyAll(arena);
+        if (arena === null || --arena.plans > 0) return;
+        destroyAll(arena); // a failed plan's may be invalid
+        if (arena === this.#arena) this.#arena = null;
       },
     };
   }
@@ -114,6 +128,11 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
   /** Gives back the memory of constants and activations, after the runs that were asked for; the GPU itself stays. */
   release(): Promise<void> {
     return this.inTurn(async () => this.#destroy());
+  }
+
+  /** Memory for an output, which will be the caller's. */
+  room(bytes: number): GPUBuffer {
+    return this.#create(bytes, USAGE.storage | USAGE.copySource | USAGE.copyTarget);
   }
 
   #destroy(): void {
@@ -145,7 +164,6 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
     const current = this.#arena;
     const have = current?.slots.map(({ size }) => size) ?? [];
     if (current !== null && sizes.every((size, i) => size <= (have[i] ?? 0))) return current;
-    if (current?.plans === 0) destroyAll(current);
     const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget;
     const slots = Array.from({ length: Math.max(sizes.length, have.length) }, (_, i) =>
       this.#create(Math.max(sizes[i] ?? 0, have[i] ?? 0), usage),

@@ -1,3 +1,6 @@
+import { detectDevice } from "../../backends/wasm/index.js";
+import type { Results } from "../../compiler/index.js";
+import type { Runner } from "../../runtime/index.js";
 import { NonzeroError } from "../../tensor/index.js";
 import { loadRival, RIVALS, type Rival } from "./onnxruntime.js";
 import { type Contestant, type PairedOptions, pairedTimes, type Timed } from "./paired.js";
@@ -11,6 +14,12 @@ export class Disagreement extends Error {
 export interface Timing extends Pick<PairedOptions, "rounds" | "seconds" | "signal"> {
   /** One line of progress. */
   readonly say: (line: string) => void;
+}
+
+/** Threads for the other runtimes: as many as ours have, or where all of ours are on a GPU as they would have on WebAssembly. */
+export function threadsOf(runners: readonly Runner<Results>[], threads: number | undefined): number {
+  const onHost = runners.filter(({ device }) => device !== "webgpu").map((runner) => runner.threads);
+  return onHost.length > 0 ? Math.max(...onHost) : detectDevice(threads).threads;
 }
 
 /** Those of onnxruntime-web and -node that are installed; `say` hears of those that are not. */

@@ -1,13 +1,15 @@
+import type { Results } from "../../compiler/index.js";
 import { writeModel } from "../../formats/onnx/index.js";
 import { type Constant, GraphBuilder, type Model } from "../../graph/index.js";
 import { bestLayout, SparseTensor, toMatrix, type ValueDataType } from "../../layouts/index.js";
 import { magnitude } from "../../prune/index.js";
-import { type DeviceName, Runner } from "../../runtime/index.js";
+import { Runner } from "../../runtime/index.js";
 import { applyMask, countNonzeros, type Matrix, type Pattern, parsePattern } from "../../sparsity/index.js";
 import { NonzeroError, Tensor } from "../../tensor/index.js";
+import type { RunDevice } from "../device.js";
 import { normal, uniform } from "../inputs.js";
 import { disagreement, type Expected, expectedProduct } from "./agreement.js";
-import { Disagreement, installedRivals, type Timing, timeInTurn } from "./lineup.js";
+import { Disagreement, installedRivals, type Timing, threadsOf, timeInTurn } from "./lineup.js";
 import { ownVersions, thisMachine } from "./machine.js";
 import type { RivalSession } from "./onnxruntime.js";
 import type { Contestant } from "./paired.js";
@@ -20,7 +22,7 @@ export interface MatmulProblem {
   readonly k: number;
   readonly n: number;
   readonly patterns: readonly string[];
-  readonly devices: readonly DeviceName[];
+  readonly devices: readonly RunDevice[];
   /** Default: all processors, at most 8. */
   readonly threads?: number;
   /** How kept values are stored. The dense weight is float32. */
@@ -60,7 +62,7 @@ export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promi
   const [w, x] = [random(m, k), random(k, n)];
   const feeds = { x: new Tensor("float32", [k, n], x.data) };
 
-  const runners: { weight: PrunedWeight; device: DeviceName; runner: Runner; name: string; y: Tensor }[] = [];
+  const runners: { weight: PrunedWeight; device: RunDevice; runner: Runner<Results>; name: string; y: Tensor }[] = [];
   const sessions: (RivalSession & { name: string })[] = [];
   try {
     let dense: { weight: PrunedWeight; expected: Expected } | undefined;
@@ -73,14 +75,17 @@ export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promi
       dense ??= { weight, expected };
       for (const device of problem.devices) {
         const options = problem.threads === undefined ? { device } : { device, threads: problem.threads };
-        const runner = new Runner(modelOf(weight.constant, m, n, k), options);
+        const runner = await Runner.create(modelOf(weight.constant, m, n, k), options);
         const name = `${device} ${pattern.text}`;
-        const y = runner.run(feeds).y!;
+        const { y } = (await runner.run(feeds)) as { y: Tensor };
         runners.push({ weight, device, runner, name, y });
         check(name, y, expected);
       }
     }
-    const threads = Math.max(...runners.map(({ runner }) => runner.threads));
+    const threads = threadsOf(
+      runners.map(({ runner }) => runner),
+      problem.threads,
+    );
     const rivals = await installedRivals(threads, timing.say);
     const file = writeModel(modelOf(dense!.weight.constant, m, n, k));
     for (const rival of rivals) {
@@ -96,7 +101,7 @@ export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promi
     ];
     const timed = await timeInTurn(contestants, timing);
     return {
-      machine: { ...thisMachine(), peak_gflops: Number(peak.toPrecision(5)) },
+      machine: { ...thisMachine(runners.map(({ runner }) => runner)), peak_gflops: Number(peak.toPrecision(5)) },
       versions: { ...ownVersions(), ...Object.fromEntries(rivals.map(({ name, version }) => [name, version])) },
       results: runners.map(({ weight, device, runner, name }) => {
         const times = timesOf(timed(name)!, {
@@ -105,7 +110,8 @@ export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promi
           "onnxruntime-node": timed("onnxruntime-node"),
         });
         const { pattern, layout, dtype } = weight;
-        const rates = ratesOf(2 * weight.kept * n, times, (peak * runner.threads) / threads);
+        const share = device === "webgpu" ? null : (peak * runner.threads) / threads;
+        const rates = ratesOf(2 * weight.kept * n, times, share);
         return { pattern, layout, device, threads: runner.threads, dtype, ...times, ...rates };
       }),
       rivals: rivals.map(({ name }) => rivalResult(name, threads, timed(name)!)),

@@ -1,14 +1,16 @@
+import type { Results } from "../../compiler/index.js";
 import { writeModel } from "../../formats/onnx/index.js";
 import { readModelFile } from "../../formats/onnx/node.js";
 import type { Constant, Model, Value } from "../../graph/index.js";
 import { SparseTensor, toMatrix } from "../../layouts/index.js";
 import { replaceConstants, weightsOf } from "../../prune/index.js";
-import { type DeviceName, Runner } from "../../runtime/index.js";
+import { Runner } from "../../runtime/index.js";
 import { maskOf, tightestPattern } from "../../sparsity/index.js";
 import type { Tensor } from "../../tensor/index.js";
+import type { RunDevice } from "../device.js";
 import { feedsFor, type InputOptions } from "../inputs.js";
 import { outputsDiffer } from "./agreement.js";
-import { Disagreement, installedRivals, type Timing, timeInTurn } from "./lineup.js";
+import { Disagreement, installedRivals, type Timing, threadsOf, timeInTurn } from "./lineup.js";
 import { ownVersions, thisMachine } from "./machine.js";
 import type { Rival, RivalSession } from "./onnxruntime.js";
 import type { Contestant } from "./paired.js";
@@ -16,7 +18,7 @@ import { type Report, type Result, type RivalResult, rivalResult, timesOf } from
 
 export interface ModelsProblem extends InputOptions {
   readonly files: readonly string[];
-  readonly devices: readonly DeviceName[];
+  readonly devices: readonly RunDevice[];
   /** Default: all processors, at most 8. */
   readonly threads?: number;
 }
@@ -40,9 +42,9 @@ interface Entry {
 
 interface OurContestant extends Contestant {
   readonly entry: Entry;
-  readonly device: DeviceName;
+  readonly device: RunDevice;
   readonly dense: boolean;
-  readonly runner: Runner;
+  readonly runner: Runner<Results>;
 }
 
 interface RivalContestant extends Contestant {
@@ -61,14 +63,20 @@ export async function benchModels(problem: ModelsProblem, timing: Timing): Promi
   const theirs: RivalContestant[] = [];
   try {
     let rivals: Rival[] | undefined;
+    let threads = 1;
     for (const file of problem.files) {
       timing.say(`preparing ${file}`);
       const entry = readEntry(file, problem);
-      const variants = contestantsOf(entry, problem);
+      const variants = await contestantsOf(entry, problem);
       ours.push(...variants);
-      const outputs = variants.map(({ runner }) => runner.run(entry.feeds));
+      const outputs: Outputs[] = [];
+      for (const { runner } of variants) outputs.push(await runner.run(entry.feeds));
       outputs.forEach((output, i) => check(variants[i]!.name, output, variants[0]!.name, outputs[0]!));
-      rivals ??= await installedRivals(Math.max(...ours.map(({ runner }) => runner.threads)), timing.say);
+      threads = threadsOf(
+        ours.map(({ runner }) => runner),
+        problem.threads,
+      );
+      rivals ??= await installedRivals(threads, timing.say);
       const standard = rivals.length === 0 ? undefined : writeModel(entry.model, { sparse: "dense" });
       for (const rival of rivals) {
         const session = await opened(rival, standard!, entry, timing.say);
@@ -79,7 +87,7 @@ export async function benchModels(problem: ModelsProblem, timing: Timing): Promi
     }
     const timed = await timeInTurn([...ours, ...theirs], timing);
     return {
-      machine: { ...thisMachine(), peak_gflops: null },
+      machine: { ...thisMachine(ours.map(({ runner }) => runner)), peak_gflops: null },
       versions: { ...ownVersions(), ...Object.fromEntries((rivals ?? []).map((r) => [r.name, r.version])) },
       results: ours
         .filter(({ dense, entry }) => !dense || entry.sparse.size === 0)
@@ -96,7 +104,7 @@ export async function benchModels(problem: ModelsProblem, timing: Timing): Promi
         }),
       rivals: theirs.map(({ name, rival, entry }) => ({
         model: entry.file,
-        ...rivalResult(rival.name, Math.max(...ours.map(({ runner }) => runner.threads)), timed(name)!),
+        ...rivalResult(rival.name, threads, timed(name)!),
       })),
     };
   } finally {
@@ -113,19 +121,20 @@ function readEntry(file: string, problem: ModelsProblem): Entry {
   return { file, model, sparse, feeds: feedsFor(inputs, problem) };
 }
 
-function contestantsOf(entry: Entry, { devices, threads }: ModelsProblem): OurContestant[] {
+async function contestantsOf(entry: Entry, { devices, threads }: ModelsProblem): Promise<OurContestant[]> {
   const unpacked = new Map<Value, Constant>([...entry.sparse].map(([value, weight]) => [value, weight.toDense()]));
   const forms = [
     ...(entry.sparse.size > 0 ? [{ dense: false, model: entry.model }] : []),
     { dense: true, model: replaceConstants(entry.model, unpacked) },
   ];
-  return devices.flatMap((device) =>
-    forms.map(({ dense, model }) => {
-      const runner = new Runner(model, threads === undefined ? { device } : { device, threads });
+  const contestants = devices.flatMap((device) =>
+    forms.map(async ({ dense, model }): Promise<OurContestant> => {
+      const runner = await Runner.create(model, threads === undefined ? { device } : { device, threads });
       const name = `${device} ${entry.file}${dense && entry.sparse.size > 0 ? ", dense" : ""}`;
       return { name, entry, device, dense, runner, run: () => runner.run(entry.feeds) };
     }),
   );
+  return Promise.all(contestants);
 }
 
 /** A session, or null for a model that the runtime refuses: said, and left out. */

@@ -1,4 +1,4 @@
-import type { DeviceName } from "../../runtime/index.js";
+import { deviceText, type RunDevice } from "../device.js";
 import { type Column, milliseconds, percent, table } from "../output.js";
 import type { Machine } from "./machine.js";
 import type { RivalName } from "./onnxruntime.js";
@@ -9,7 +9,7 @@ import { median, pairedRatio, quantile } from "./statistics.js";
 export interface Result {
   readonly pattern: string;
   readonly layout: string;
-  readonly device: DeviceName;
+  readonly device: RunDevice;
   readonly threads: number;
   /** How kept values are stored. */
   readonly dtype: string;
@@ -21,7 +21,7 @@ export interface Result {
   readonly ort_node_ratio: number | null;
   /** 10⁹ operations a second on kept weights (a multiply-add is two), at the median. */
   readonly kept_gflops: number | null;
-  /** That, over what independent multiply-adds on registers make on as many threads. */
+  /** That, over what independent multiply-adds on WebAssembly's registers make on as many threads; null on a GPU. */
   readonly share_of_peak: number | null;
 }
 
@@ -67,14 +67,14 @@ export const rivalResult = (name: RivalName, threads: number, { samples }: Timed
   samples_ms: samples.map(round),
 });
 
-/** `operations` on kept weights a run, at the median. */
+/** `operations` on kept weights a run, at the median; `peak` is null where there is none to compare with. */
 export function ratesOf(
   operations: number,
   { median_ms }: Pick<Result, "median_ms">,
-  peak: number,
+  peak: number | null,
 ): Pick<Result, "kept_gflops" | "share_of_peak"> {
   const gflops = operations / median_ms / 1e6;
-  return { kept_gflops: round(gflops), share_of_peak: round(gflops / peak) };
+  return { kept_gflops: round(gflops), share_of_peak: peak === null ? null : round(gflops / peak) };
 }
 
 const times = (ratio: number | null): string => (ratio === null ? "-" : `${ratio.toFixed(2)}×`);
@@ -105,7 +105,7 @@ export function reportTable<R extends Result>(
   const rows = report.results.map((r) => [
     ...names.map((name) => labels[name]!(r)),
     r.dtype,
-    `${r.device} ×${r.threads}`,
+    deviceText(r.device, r.threads),
     milliseconds(r.median_ms),
     quartiles(r.samples_ms),
     times(r.dense_ratio),

@@ -1,18 +1,18 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
-import { DEVICES, type DeviceName } from "../../runtime/index.js";
 import { wholeNumber } from "../arguments.js";
 import { Disagreement, type Timing } from "../bench/lineup.js";
 import { benchMatmul } from "../bench/matmul.js";
 import { benchModels } from "../bench/models.js";
 import { type Report, type Result, reportTable } from "../bench/result.js";
+import { type DeviceChoice, devicesFor, devicesOption } from "../device.js";
 import { EXIT } from "../exit.js";
 import { interruptible } from "../progress.js";
 import { withInputs } from "./run.js";
 
 interface CommonOptions {
-  readonly device: DeviceName[];
+  readonly device: DeviceChoice[];
   readonly threads?: number;
   readonly repeat?: number;
   readonly seconds: number;
@@ -53,11 +53,11 @@ export function addBench(program: Command): void {
     printed<ModelOptions, Result & { model: string }>(
       options,
       { model: (r) => basename(r.model), pattern: (r) => r.pattern },
-      (timing) =>
-        benchModels(
-          { files, devices: options.device, input: options.input, dim: options.dim, ...threadsOf(options) },
-          timing,
-        ),
+      async (timing) => {
+        const devices = await devicesFor(options.device);
+        const { input, dim } = options;
+        return benchModels({ files, devices, input, dim, ...threadsOf(options) }, timing);
+      },
     ),
   );
 
@@ -78,18 +78,17 @@ export function addBench(program: Command): void {
       printed<CommonOptions, Result>(
         { device, ...options },
         { pattern: (r) => r.pattern, layout: (r) => r.layout },
-        (timing) => benchMatmul({ m, k, n, patterns: pattern, devices: device, dtype, ...threadsOf(options) }, timing),
+        async (timing) => {
+          const devices = await devicesFor(device);
+          return benchMatmul({ m, k, n, patterns: pattern, devices, dtype, ...threadsOf(options) }, timing);
+        },
       ),
     );
 }
 
 function withTiming(command: Command): Command {
   return command
-    .addOption(
-      new Option("--device <devices...>", "where to run")
-        .choices([...DEVICES])
-        .default(["wasm"] satisfies DeviceName[]),
-    )
+    .addOption(devicesOption())
     .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
     .option("--repeat <rounds>", "rounds to time (default: as many as --seconds holds)", wholeNumber(1))
     .option("--seconds <s>", "seconds to spend on each contestant", positive, 3)

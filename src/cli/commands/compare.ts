@@ -1,17 +1,18 @@
 import type { Command } from "commander";
 import { readModelFile } from "../../formats/onnx/node.js";
-import { type DeviceName, Runner } from "../../runtime/index.js";
-import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
+import { Runner } from "../../runtime/index.js";
+import { locate, locateAsync, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { nonNegative, wholeNumber } from "../arguments.js";
+import { type DeviceChoice, deviceFor, deviceOption } from "../device.js";
 import { EXIT } from "../exit.js";
 import { feedsFor } from "../inputs.js";
 import { table } from "../output.js";
-import { deviceOption, withInputs } from "./run.js";
+import { withInputs } from "./run.js";
 
 interface Options {
   readonly input: string[];
   readonly dim: string[];
-  readonly device: DeviceName;
+  readonly device: DeviceChoice;
   readonly threads?: number;
   readonly tolerance?: number;
   readonly json?: boolean;
@@ -46,14 +47,16 @@ export interface Difference {
   readonly cosine: number;
 }
 
-function compare(fileA: string, fileB: string, options: Options): void {
+async function compare(fileA: string, fileB: string, options: Options): Promise<void> {
   const threads = options.threads ? { threads: options.threads } : {};
-  const open = (file: string): Runner =>
-    locate({ file }, () => new Runner(readModelFile(file), { device: options.device, ...threads }));
-  const [a, b] = [open(fileA), open(fileB)];
+  const device = await deviceFor(options.device);
+  const open = (file: string) =>
+    locateAsync({ file }, () => Runner.create(readModelFile(file), { device, ...threads }));
+  const a = await open(fileA);
+  const b = await open(fileB);
   const feeds = locate({ file: fileA }, () => feedsFor(a.inputs, options));
-  const left = locate({ file: fileA }, () => a.run(feeds));
-  const right = locate({ file: fileB }, () => b.run(feeds));
+  const left = await locateAsync({ file: fileA }, () => a.run(feeds));
+  const right = await locateAsync({ file: fileB }, () => b.run(feeds));
   const results = Object.entries(left).map(([name, tensor]) => {
     const other = right[name];
     if (other === undefined) throw new NonzeroError("not-found", `there is no output '${name}'`, { file: fileB });
@@ -61,8 +64,7 @@ function compare(fileA: string, fileB: string, options: Options): void {
   });
   a.release();
   b.release();
-  if (options.json)
-    console.log(JSON.stringify({ a: fileA, b: fileB, device: options.device, outputs: results }, null, 2));
+  if (options.json) console.log(JSON.stringify({ a: fileA, b: fileB, device, outputs: results }, null, 2));
   else {
     const columns = [
       { title: "output" },

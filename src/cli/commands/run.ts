@@ -1,10 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
+import type { Results } from "../../compiler/index.js";
 import { readModelFile } from "../../formats/onnx/node.js";
-import { DEVICES, type DeviceName, Runner } from "../../runtime/index.js";
-import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
+import { Runner } from "../../runtime/index.js";
+import { locate, locateAsync, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { collect, wholeNumber } from "../arguments.js";
+import { type DeviceChoice, deviceFor, deviceOption } from "../device.js";
 import { feedsFor } from "../inputs.js";
 import { forNumpy, npyBytes } from "../npy.js";
 import { milliseconds, table } from "../output.js";
@@ -13,7 +15,7 @@ import { replaceFile } from "../write-file.js";
 interface Options {
   readonly input: string[];
   readonly dim: string[];
-  readonly device: DeviceName;
+  readonly device: DeviceChoice;
   readonly threads?: number;
   readonly output?: string;
   readonly plan?: boolean;
@@ -37,9 +39,6 @@ export function withInputs(command: Command): Command {
     );
 }
 
-export const deviceOption = (): Option =>
-  new Option("--device <device>", "where to run").choices([...DEVICES]).default("wasm");
-
 export function addRun(program: Command): void {
   withInputs(
     program.command("run").description("run a model once and print what comes out").argument("<model>", "an ONNX file"),
@@ -52,19 +51,24 @@ export function addRun(program: Command): void {
     .action((file: string, options: Options) => run(file, options));
 }
 
-function run(file: string, options: Options): void {
-  locate({ file }, () => runModel(file, options));
+async function run(file: string, options: Options): Promise<void> {
+  const device = await deviceFor(options.device);
+  await locateAsync({ file }, async () => {
+    const threads = options.threads ? { threads: options.threads } : {};
+    const runner = await Runner.create(readModelFile(file), { device, ...threads });
+    try {
+      await runModel(file, runner, options);
+    } finally {
+      runner.release();
+    }
+  });
 }
 
-function runModel(file: string, options: Options): void {
-  const runner = new Runner(readModelFile(file), {
-    device: options.device,
-    ...(options.threads ? { threads: options.threads } : {}),
-  });
+async function runModel(file: string, runner: Runner<Results>, options: Options): Promise<void> {
   const feeds = feedsFor(runner.inputs, options);
   if (options.output !== undefined) makeFolder(options.output);
   const start = performance.now();
-  const outputs = runner.run(feeds);
+  const outputs = await runner.run(feeds);
   const elapsed = performance.now() - start;
   const plan = options.plan ? runner.describe(feeds) : [];
   const files = options.output === undefined ? null : writeOutputs(options.output, outputs);
@@ -78,7 +82,7 @@ function runModel(file: string, options: Options): void {
       JSON.stringify(
         {
           model: file,
-          device: options.device,
+          device: runner.device,
           threads: runner.threads,
           milliseconds: elapsed,
           outputs: results,
@@ -117,11 +121,10 @@ function runModel(file: string, options: Options): void {
         ]),
       ),
     );
-    console.log(
-      `\nfirst run on ${options.device}, ${runner.threads} thread${runner.threads === 1 ? "" : "s"}, kernels generated in it: ${milliseconds(elapsed)}`,
-    );
+    const { device, threads } = runner;
+    const where = device === "webgpu" ? device : `${device}, ${threads} thread${threads === 1 ? "" : "s"}`;
+    console.log(`\nfirst run on ${where}, kernels generated in it: ${milliseconds(elapsed)}`);
   }
-  runner.release();
 }
 
 const short = (x: number): string => String(Number(x.toPrecision(5)));

@@ -1,0 +1,114 @@
+import { detectDevice, Session } from "../backends/wasm/index.js";
+import type { GpuTensor } from "../backends/webgpu/index.js";
+import { type PlanMaker, type Results, referencePlans } from "../compiler/index.js";
+import type { Value } from "../graph/index.js";
+import { NonzeroError, type Tensor } from "../tensor/index.js";
+import { type OutputLocations, outputsOnGpu } from "./location.js";
+
+/** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
+export const DEVICES = ["wasm", "reference"] as const;
+export type DeviceName = (typeof DEVICES)[number];
+
+/** Devices that answer later, which `Runner.create` takes besides: WebGPU, and "auto", WebGPU where there is a GPU and WebAssembly elsewhere. */
+export const ASYNC_DEVICES = ["webgpu", "auto"] as const;
+export type AsyncDeviceName = (typeof ASYNC_DEVICES)[number];
+
+export interface RunnerOptions {
+  /** Default "wasm". */
+  readonly device?: DeviceName | AsyncDeviceName;
+  /** The GPU to run on; default: what the host offers. It is used with the features and limits that it has, and never destroyed. */
+  readonly gpuDevice?: GPUDevice;
+  /** Threads of the WebAssembly device; default: all processors, at most 8. One where memory can't be shared. */
+  readonly threads?: number;
+  /** Sizes for named dimensions of the inputs, by name. */
+  readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
+  /** Where `runLocated` leaves outputs; default "cpu". "auto" that found no GPU leaves all there. */
+  readonly preferredOutputLocation?: OutputLocations;
+}
+
+/** A device made ready for one model. */
+export interface Maker<R extends Results> {
+  readonly device: DeviceName | "webgpu";
+  readonly fallback: string | null;
+  readonly plans: PlanMaker<R>;
+  readonly threads: number;
+  /** What only a GPU has. */
+  readonly gpu: GpuSide | null;
+  release(): void;
+}
+
+export interface GpuSide {
+  readonly device: GPUDevice;
+  /** Writes a result into a buffer of the caller's. @throws NonzeroError as `writeInto` does. */
+  writeInto(target: GpuTensor, result: Tensor | GpuTensor): Promise<void>;
+}
+
+/** For any device, and a model with those outputs. @throws NonzeroError as `makerFor` does; "device" where WebGPU was asked for and there is none. */
+export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Value[]): Promise<Maker<Results>> {
+  const { device, gpuDevice, preferredOutputLocation } = options;
+  if (device !== "webgpu" && device !== "auto") return makerFor(options, outputs);
+  const keeps = outputsOnGpu(outputs, preferredOutputLocation);
+  const webgpu = await import("../backends/webgpu/index.js"); // loaded by those who use it
+  try {
+    const held = await webgpu.holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
+    const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
+    const session = new webgpu.Session(held.gpu, host, undefined, keeps);
+    return {
+      device: "webgpu",
+      fallback: null,
+      plans: session,
+      threads: 1,
+      gpu: {
+        device: held.gpu.device,
+        writeInto: (target, result) => webgpu.writeInto(held.gpu, target, result),
+      },
+      release: () =>
+        void session.release().then(() => {
+          host.release();
+          held.release();
+        }),
+    };
+  } catch (error) {
+    if (device === "webgpu" || !(error instanceof NonzeroError) || error.code !== "device") throw error;
+    const { preferredOutputLocation: _, ...rest } = options;
+    return { ...makerFor({ ...rest, device: "wasm" }, outputs), fallback: error.message };
+  }
+}
+
+/** For devices that answer at once. @throws NonzeroError "invalid-argument" for options that make no sense. */
+export function makerFor(
+  { device = "wasm", threads, preferredOutputLocation }: RunnerOptions,
+  outputs: readonly Value[],
+): Maker<Tensor[]> {
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
+    throw new NonzeroError("invalid-argument", `expected a whole number of at least 1, not ${threads}`, {
+      field: "threads",
+    });
+  }
+  if (device === "webgpu" || device === "auto")
+    throw new NonzeroError("invalid-argument", `'${device}' answers later: use Runner.create`, { field: "device" });
+  if (outputsOnGpu(outputs, preferredOutputLocation).includes(true)) {
+    throw new NonzeroError("invalid-argument", `outputs of the device '${device}' cannot be on the GPU`, {
+      field: "preferredOutputLocation",
+    });
+  }
+  switch (device) {
+    case "wasm": {
+      const session = new Session(detectDevice(threads));
+      return {
+        device,
+        fallback: null,
+        plans: session,
+        threads: session.store.device.threads,
+        gpu: null,
+        release: () => session.release(),
+      };
+    }
+    case "reference":
+      return { device, fallback: null, plans: referencePlans, threads: 1, gpu: null, release: () => {} };
+    default: {
+      const all = [...DEVICES, ...ASYNC_DEVICES].join(", ");
+      throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${all}`, { field: "device" });
+    }
+  }
+}
