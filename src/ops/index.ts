@@ -5,6 +5,7 @@ import { fusedOperators } from "./fused/index.js";
 import { lossOperators } from "./loss/index.js";
 import { mathOperators } from "./math/index.js";
 import { nnOperators } from "./nn/index.js";
+import { observe } from "./observe.js";
 import { type Operator, operatorKey } from "./operator.js";
 import { quantizeOperators } from "./quantize/index.js";
 import { randomOperators } from "./random/index.js";
@@ -15,6 +16,7 @@ import { textOperators } from "./text/index.js";
 
 export * from "./attributes.js";
 export * from "./evaluate.js";
+export { addObserver, observeName } from "./observe.js";
 export * from "./operator.js";
 
 /** Every operator, by `operatorKey`. */
@@ -33,5 +35,6 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...randomOperators,
     ...textOperators,
     ...sparseOperators,
+    observe,
   ].map((operator) => [operatorKey({ op: operator.name, domain: operator.domain }), operator]),
 );

@@ -1,3 +1,4 @@
+export * from "./calibration/index.js";
 export { type CubicOptions, CubicSL } from "./cubic-sl.js";
 export { LambdaSL } from "./lambda-sl.js";
 export { type LayerPruner, type Needs, type PrunedLayer, relativeError } from "./layer-pruner.js";
@@ -7,6 +8,7 @@ export { meanCorrection } from "./mean-correction.js";
 export * from "./methods/index.js";
 export { multiplyAddsOf } from "./multiply-adds.js";
 export * from "./nearly-diagonal.js";
+export type { CalibrationOptions } from "./prune-weights.js";
 export { constantNodesToConstants, replaceConstants } from "./replace.js";
 export { BaseScheduler, type PerGroup, type Schedulable } from "./scheduler.js";
 export { type LayerSelection, selectLayers } from "./select-layers.js";
