@@ -8,33 +8,46 @@ type Vector = Local<"v128">;
 
 const NETWORK = boseNelson(16);
 
+/** Where the part of the network ends that needs no more than rows 0, 1, 2 and 3 of a tile. */
+const END_OF_ROW = [0, 1, 2, 3].map((row) => {
+  const end = NETWORK.findIndex(([, high]) => high >> 2 > row);
+  return end < 0 ? NETWORK.length : end;
+});
+
+/**
+ * Sorts what a row that has just been read makes possible: few keys at a time stay in registers. `keys` are those of its places and of the
+ * rows before; they get their place in the low bits.
+ */
+export function sortRow(f: Func, keys: readonly Vector[], row: number): void {
+  for (let place = 4 * row; place < 4 * row + 4; place++) {
+    if (place > 0) f.set(keys[place]!, v128.or(keys[place]!, i32x4.const(place)));
+  }
+  const spare = f.local("v128");
+  for (const [low, high] of NETWORK.slice(END_OF_ROW[row - 1] ?? 0, END_OF_ROW[row])) {
+    const [a, b] = [keys[low]!, keys[high]!];
+    f.set(spare, i32x4.min_s(a, b));
+    f.set(b, i32x4.max_s(a, b));
+    f.set(a, spare);
+  }
+  f.free(spare);
+}
+
 /**
  * Writes 16 vectors to the scratch's order: the place of the smallest of 16 elements in the low four bits of each lane, of the next, …, for the
- * tile of each lane. `keys` are the elements' keys, `tiles` points at the elements. Sorts the keys with the place in their low bits, two instructions a
- * comparator. Where two keys differ in nothing else, or one is a NaN, sorts floats and places, seven instructions a comparator, as PyTorch's
- * network would.
+ * tile of each lane. `keys` are sorted by `sortRow`, two instructions a comparator; `tiles` points at the elements. Where two keys differ in
+ * nothing but the place, or one is a NaN, sorts floats and places, seven instructions a comparator, as PyTorch's network would.
  */
-export function sortTiles(
+export function finishSort(
   f: Func,
   element: ElementCode,
   by: Ranking,
   keys: readonly Vector[],
   tiles: Local<"i32">,
 ): void {
-  keys.forEach((key, place) => {
-    if (place > 0) f.set(key, v128.or(key, i32x4.const(place)));
-  });
-  const spare = f.local("v128");
-  for (const [low, high] of NETWORK) {
-    const [a, b] = [keys[low]!, keys[high]!];
-    f.set(spare, i32x4.min_s(a, b));
-    f.set(b, i32x4.max_s(a, b));
-    f.set(a, spare);
-  }
   keys.forEach((key, rank) => {
     f.storeV128(tiles, key, SCRATCH.order + 16 * rank);
   });
-  f.set(spare, v128.xor(keys[0]!, keys[1]!));
+  const spare = f.local("v128", v128.xor(keys[0]!, keys[1]!));
   for (let i = 1; i < 15; i++) f.set(spare, i32x4.min_u(spare, v128.xor(keys[i]!, keys[i + 1]!)));
   const [lowest, highest] = element.keyRange(by);
   const nan = [
@@ -74,26 +87,18 @@ function sortExactly(f: Func, element: ElementCode, by: Ranking, ranks: readonly
 
 const bytes = (of: (i: number) => number): V128 => v128.const(Array.from({ length: 16 }, (_, i) => of(i) & 0xff));
 
-/** A count of two bits for each of four rows or columns, 1 for the place's own. */
-const ROW = bytes((place) => 1 << (2 * (place >> 2)));
-const COLUMN = bytes((place) => 1 << (2 * (place & 3)));
+/** One bit for the place's row, one for its column. */
+const LINES = bytes((place) => (1 << (place >> 2)) | (16 << (place & 3)));
 const LOW = bytes((place) => 1 << place);
 const HIGH = bytes((place) => (1 << place) >> 8);
 
 /**
  * Sets `low` and `high` to the kept entries of 16 tiles, eight bits each: from the largest place to the smallest, what its row and column have
- * room for, by the scratch's order.
+ * room for, by the scratch's order. The rows and columns that keep one entry at least are bits of `once`, those that keep two of `twice`.
  */
 export function keepGreedily(f: Func, device: DeviceInfo, scratch: Local<"i32">, low: Vector, high: Vector): void {
   const lookUp = device.relaxed ? i8x16.relaxed_swizzle : i8x16.swizzle;
-  const [rows, columns, place, row, column, keep] = f.localArray("v128", 6) as [
-    Vector,
-    Vector,
-    Vector,
-    Vector,
-    Vector,
-    Vector,
-  ];
+  const [once, twice, place, lines, keep] = f.localArray("v128", 5) as [Vector, Vector, Vector, Vector, Vector];
   const places = (rank: number): V128 => {
     const four = (group: number): V128 =>
       v128.and(v128.load(scratch, SCRATCH.order + 256 * group + 16 * rank), i32x4.const(15));
@@ -101,21 +106,20 @@ export function keepGreedily(f: Func, device: DeviceInfo, scratch: Local<"i32">,
   };
   for (let rank = 15; rank >= 0; rank--) {
     f.set(place, places(rank));
-    f.set(row, lookUp(ROW, place));
-    f.set(column, lookUp(COLUMN, place));
+    f.set(lines, lookUp(LINES, place));
     if (rank === 15) {
-      f.set(rows, row);
-      f.set(columns, column);
+      f.set(once, lines);
+      f.set(twice, i32x4.const(0));
       f.set(low, lookUp(LOW, place));
       f.set(high, lookUp(HIGH, place));
       continue;
     }
-    const full = v128.or(v128.and(rows, i8x16.add(row, row)), v128.and(columns, i8x16.add(column, column)));
-    f.set(keep, i8x16.eq(full, i32x4.const(0)));
-    f.set(rows, i8x16.add(rows, v128.and(row, keep)));
-    f.set(columns, i8x16.add(columns, v128.and(column, keep)));
+    f.set(keep, i8x16.eq(v128.and(twice, lines), i32x4.const(0)));
+    f.set(lines, v128.and(lines, keep));
+    f.set(twice, v128.or(twice, v128.and(once, lines)));
+    f.set(once, v128.or(once, lines));
     f.set(low, v128.or(low, v128.and(lookUp(LOW, place), keep)));
     f.set(high, v128.or(high, v128.and(lookUp(HIGH, place), keep)));
   }
-  f.free(rows, columns, place, row, column, keep);
+  f.free(once, twice, place, lines, keep);
 }

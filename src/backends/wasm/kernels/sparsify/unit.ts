@@ -3,7 +3,7 @@ import { type Func, i8x16, i16x8, i32, i32x4, type Local, v128 } from "../../asm
 import type { DeviceInfo } from "../../kernel.js";
 import { keepBest } from "./best.js";
 import type { ElementCode } from "./elements.js";
-import { keepGreedily, sortTiles } from "./greedy.js";
+import { finishSort, keepGreedily, sortRow } from "./greedy.js";
 import { packCodes, packTiles } from "./pack.js";
 import { SCRATCH } from "./scratch.js";
 
@@ -41,21 +41,21 @@ export function sparsifyUnit(
   const rows = fourRows(f, at.x, at.xStride);
   const end = f.local("i32", i32.add(scratch, 1024));
   const values = f.localArray("v128", 16);
+  const greedy = selection !== "best" && selection !== "given";
   const ranking = selection === "largest_values_greedy" ? "value" : "magnitude";
   f.doWhile(
     () => {
       readTiles(f, element, rows, tiles, (place, x) => {
         if (selection === "best") element.magnitude(f, values[place]!, x);
-        else if (selection !== "given") element.key(f, values[place]!, x, ranking);
+        else if (greedy) element.key(f, values[place]!, x, ranking);
+        if (greedy && place % 4 === 3) sortRow(f, values, place >> 2);
       });
       if (selection === "best") {
         const mask = f.local("v128");
         keepBest(f, device, values, mask);
         f.storeV128(masks, mask);
         f.free(mask);
-      } else if (selection !== "given") {
-        sortTiles(f, element, ranking, values, tiles);
-      }
+      } else if (greedy) finishSort(f, element, ranking, values, tiles);
       for (const row of rows) f.increment(row, 16 * element.bytes);
       f.increment(tiles, 256);
       f.increment(masks, 16);
