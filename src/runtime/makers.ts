@@ -1,8 +1,9 @@
 import { detectDevice, Session } from "../backends/wasm/index.js";
-import type { GpuTensor } from "../backends/webgpu/index.js";
+import type { CompileOptions, GpuTensor } from "../backends/webgpu/index.js";
 import { type PlanMaker, type Results, referencePlans } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
 import { NonzeroError, type Tensor } from "../tensor/index.js";
+import { withFallback } from "./fallback.js";
 import { type OutputLocations, outputsOnGpu } from "./location.js";
 
 /** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
@@ -24,12 +25,15 @@ export interface RunnerOptions {
   readonly freeDimensionOverrides?: Readonly<Record<string, number>>;
   /** Where `runLocated` leaves outputs; default "cpu". "auto" that found no GPU leaves all there. */
   readonly preferredOutputLocation?: OutputLocations;
+  /** For a GPU: who hears of its shaders being compiled, when a run (or `describe`) is the first of its shapes, and may stop that. */
+  readonly compiling?: CompileOptions;
 }
 
 /** A device made ready for one model. */
 export interface Maker<R extends Results> {
   readonly device: DeviceName | "webgpu";
-  readonly fallback: string | null;
+  /** Why WebAssembly runs what a GPU was to run. */
+  readonly fallback: { reason: string | null };
   readonly plans: PlanMaker<R>;
   readonly threads: number;
   /** What only a GPU has. */
@@ -52,11 +56,20 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
   try {
     const held = await webgpu.holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
     const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
-    const session = new webgpu.Session(held.gpu, host, undefined, keeps);
+    const session = new webgpu.Session(held.gpu, host, undefined, keeps, options.compiling);
+    const fallback: Maker<Results>["fallback"] = { reason: null };
+    let slower: Maker<Tensor[]> | null = null;
+    const onWasm = (): PlanMaker => {
+      slower ??= makerFor(wasmOptions(options), outputs);
+      return slower.plans;
+    };
+    const say = (why: NonzeroError): void => {
+      fallback.reason = why.message;
+    };
     return {
       device: "webgpu",
-      fallback: null,
-      plans: session,
+      fallback,
+      plans: device === "auto" ? withFallback(session, onWasm, say) : session,
       threads: 1,
       gpu: {
         device: held.gpu.device,
@@ -64,16 +77,22 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
       },
       release: () =>
         void session.release().then(() => {
+          slower?.release();
           host.release();
           held.release();
         }),
     };
   } catch (error) {
     if (device === "webgpu" || !(error instanceof NonzeroError) || error.code !== "device") throw error;
-    const { preferredOutputLocation: _, ...rest } = options;
-    return { ...makerFor({ ...rest, device: "wasm" }, outputs), fallback: error.message };
+    return { ...makerFor(wasmOptions(options), outputs), fallback: { reason: error.message } };
   }
 }
+
+/** What "auto" asks of WebAssembly. */
+const wasmOptions = ({ preferredOutputLocation: _, ...options }: RunnerOptions): RunnerOptions => ({
+  ...options,
+  device: "wasm",
+});
 
 /** For devices that answer at once. @throws NonzeroError "invalid-argument" for options that make no sense. */
 export function makerFor(
@@ -97,7 +116,7 @@ export function makerFor(
       const session = new Session(detectDevice(threads));
       return {
         device,
-        fallback: null,
+        fallback: { reason: null },
         plans: session,
         threads: session.store.device.threads,
         gpu: null,
@@ -105,7 +124,7 @@ export function makerFor(
       };
     }
     case "reference":
-      return { device, fallback: null, plans: referencePlans, threads: 1, gpu: null, release: () => {} };
+      return { device, fallback: { reason: null }, plans: referencePlans, threads: 1, gpu: null, release: () => {} };
     default: {
       const all = [...DEVICES, ...ASYNC_DEVICES].join(", ");
       throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${all}`, { field: "device" });

@@ -28,8 +28,7 @@ export class Runner<R extends Results = Tensor[]> {
   readonly threads: number;
   /** What it runs on: for "auto" what was found. */
   readonly device: DeviceName | "webgpu";
-  /** Why "auto" did not give a GPU; null where it did, or another device was asked for. */
-  readonly fallback: string | null;
+  readonly #fallback: Maker<R>["fallback"];
   /** The GPU that it runs on, which its outputs are of and feeds in GPUBuffers must be of; null for other devices. */
   readonly gpuDevice: GPUDevice | null;
   /** Null once released, so that a runner that is still referred to holds neither weights nor memory. */
@@ -62,9 +61,17 @@ export class Runner<R extends Results = Tensor[]> {
     this.#live = { graph, maker };
     this.threads = maker.threads;
     this.device = maker.device;
-    this.fallback = maker.fallback;
+    this.#fallback = maker.fallback;
     this.gpuDevice = maker.gpu?.device ?? null;
     this.#executor([]);
+  }
+
+  /**
+   * With "auto", why there is no GPU, or why the last plan that did not fit on it, or failed there, runs on WebAssembly; null as long as the
+   * GPU runs everything, and for other devices.
+   */
+  get fallback(): string | null {
+    return this.#fallback.reason;
   }
 
   /**

@@ -20,8 +20,6 @@ export const batchMatMul: Kernel<BatchMatMulSpec, null> = {
       ...{
         tile: tileFor(m, n, count, to.device),
         M: m,
-        begin: 0,
-        end: m,
         K: k,
         N: n,
         y: to.buffer(node.outputs[0]!),

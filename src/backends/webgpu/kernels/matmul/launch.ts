@@ -14,9 +14,9 @@ export interface Matrix {
 export interface TileLaunch {
   readonly tile: Tile;
   readonly M: number;
-  /** The rows of W, and of y, that the launch makes: all, or those that `weights` has. `begin` is a multiple of `ALIGNED_ROWS`. */
-  readonly begin: number;
-  readonly end: number;
+  /** The rows of y that the launch makes, and that `weights` has, where these are not all. `begin` is a multiple of `ALIGNED_ROWS`. */
+  readonly begin?: number;
+  readonly end?: number;
   readonly K: number;
   readonly N: number;
   readonly weights:
@@ -57,7 +57,7 @@ function fillOf(
 export function resultBindings(
   spec: Pick<TileLaunch, "begin" | "N" | "yOrder" | "y" | "bias" | "residual" | "scales">,
 ): Record<string, Binding> {
-  const { begin, N, yOrder } = spec;
+  const { begin = 0, N, yOrder } = spec;
   const from = (buffer: Buffer, offset: number): Binding =>
     begin === 0 ? buffer : { buffer, offset, bytes: buffer.bytes - offset };
   const inner = 4 * begin * (yOrder === "token-major" ? 1 : N);
@@ -69,7 +69,7 @@ export function resultBindings(
 
 /** Adds the launch that multiplies. */
 export function launchTile(to: Lowering, spec: TileLaunch): void {
-  const { tile, begin, end, K, N, weights, x, yOrder, batch, epilogue } = spec;
+  const { tile, begin = 0, end = spec.M, K, N, weights, x, yOrder, batch, epilogue } = spec;
   const M = end - begin;
   const count = batch[0] * batch[1] * batch[2];
   const ragged = K % (tile.depth * tile.unroll) !== 0;

@@ -105,7 +105,7 @@ function tilePreparer(tensor: SparseTensor, tile: Tile, form: Form): (begin: num
       case "columns":
         return prepareColumns(entries, tile, form.run);
       case "expand":
-        return prepareExpand(entries, tile);
+        return prepareExpand(entries, tile, form.pairs);
     }
   };
 }
@@ -136,13 +136,9 @@ function launchRows(
   weights: Readonly<Record<string, Buffer>>,
   { pitch, vectors }: { pitch: number; vectors: number },
 ): void {
-  const { begin, end, K, N, x, yOrder, epilogue } = spec;
+  const { begin = 0, end = spec.M, K, N, x, yOrder, epilogue } = spec;
+  const rows = end - begin;
   const code = rowShader({ form, tokens: N, xOrder: x.order, yOrder, epilogue, scaled: spec.scales !== null });
   const bindings: Record<string, Binding> = { ...weights, x: x.buffer, ...resultBindings(spec) };
-  to.launch(
-    code,
-    bindings,
-    { M: end - begin, K, N, yStride: spec.M, pitch, vectors },
-    groups(Math.ceil((end - begin) / ROWS)),
-  );
+  to.launch(code, bindings, { M: rows, K, N, yStride: spec.M, pitch, vectors }, groups(Math.ceil(rows / ROWS)));
 }
