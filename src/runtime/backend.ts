@@ -7,7 +7,7 @@ import { NonzeroError, Tensor } from "../tensor/index.js";
 import { checkOnGpu, classOf, fromOrt, toOrt } from "./convert.js";
 import { type ExternalDataOption, loadModel } from "./load.js";
 import { outputsOnGpu } from "./location.js";
-import { EXECUTION_PROVIDER, runnerFor } from "./providers.js";
+import { EXECUTION_PROVIDER, fallbackTeller, runnerFor } from "./providers.js";
 import type { Runner } from "./runner.js";
 
 /**
@@ -21,7 +21,7 @@ export const nonzeroBackend: Backend = {
     const runner = await runnerFor(model, options);
     try {
       if (runner.gpuDevice !== null) checkKept(runner, options);
-      return handlerFor(runner);
+      return handlerFor(runner, fallbackTeller(runner, options));
     } catch (error) {
       runner.release();
       throw error;
@@ -44,7 +44,9 @@ function checkKept({ outputs }: Runner<Results>, { preferredOutputLocation }: In
   for (const [i, { name, type }] of outputs.entries()) if (kept[i] && type !== null) checkOnGpu(name, type.dtype);
 }
 
-function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
+/** `tell` says what fell back. */
+function handlerFor(runner: Runner<Results>, tell: () => void): InferenceSessionHandler {
+  tell();
   return {
     inputNames: runner.inputs.map((value) => value.name),
     outputNames: runner.outputs.map((value) => value.name),
@@ -56,6 +58,7 @@ function handlerFor(runner: Runner<Results>): InferenceSessionHandler {
         target === null ? [] : [[name, fromOrt(name, target)] as const],
       );
       const outputs = await runner.runLocated(tensors, Object.fromEntries(given));
+      tell();
       const Ort = classOf([...Object.values(feeds), ...Object.values(fetches).filter((target) => target !== null)]);
       const results: Record<string, OnnxValue> = {};
       for (const [name, output] of Object.entries(outputs)) {

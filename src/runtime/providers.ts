@@ -1,4 +1,5 @@
 import { env, type InferenceSession } from "onnxruntime-common";
+import type { CompileOptions } from "../backends/webgpu/index.js";
 import type { Results } from "../compiler/index.js";
 import type { Model } from "../graph/index.js";
 import { NonzeroError } from "../tensor/index.js";
@@ -16,6 +17,8 @@ export interface NonzeroExecutionProvider {
   readonly threads?: number;
   /** For the device "webgpu": the GPU to run on. */
   readonly gpuDevice?: GPUDevice;
+  /** As `RunnerOptions` has it. */
+  readonly compiling?: CompileOptions;
 }
 
 type Provider = string | { readonly name: string };
@@ -44,52 +47,72 @@ export function asOurs(provider: Provider): NonzeroExecutionProvider | null {
 }
 
 /**
- * A runner on the first of the session's execution providers that there is a device for; by default on WebAssembly. It says on the console what
- * was passed over, unless `logSeverityLevel` or `env.logLevel` want errors only.
+ * A runner on the first of the session's execution providers that there is a device for; by default on WebAssembly. "webgpu" before "wasm" is the
+ * device "auto". It says on the console what was passed over, unless `logSeverityLevel` or `env.logLevel` want errors only.
  * @throws NonzeroError as `Runner.create` does for the last of them.
  */
 export async function runnerFor(model: Model, options: InferenceSession.SessionOptions): Promise<Runner<Results>> {
-  const wanted = (options.executionProviders ?? []).map(asOurs).filter((provider) => provider !== null);
-  if (wanted.length === 0) wanted.push({ name: EXECUTION_PROVIDER });
-  const asked = wanted.some(({ device }) => device === "webgpu" || device === "auto");
+  const wanted = withAuto((options.executionProviders ?? []).map(asOurs).filter((provider) => provider !== null));
+  const onGpu = wanted.some(({ device }) => device === "webgpu" || device === "auto");
   for (const [i, provider] of wanted.entries()) {
     try {
-      const runner = await Runner.create(model, runnerOptions(provider, options, asked));
-      if (runner.fallback !== null) warn(runner.fallback, runner.device, options);
-      return runner;
+      return await Runner.create(model, runnerOptions(provider, options, onGpu));
     } catch (error) {
-      const next = wanted[i + 1];
-      if (next === undefined || !(error instanceof NonzeroError) || error.code !== "device") throw error;
-      warn(error.message, next.device ?? "wasm", options);
+      if (i === wanted.length - 1 || !(error instanceof NonzeroError) || error.code !== "device") throw error;
+      warn(error.message, options);
     }
   }
   throw new Error("there is always a last provider");
 }
 
-/** `fallen`: a GPU was asked for, so that where there is none its output locations are passed over too. */
+/** The providers with "webgpu" before "wasm" as one "auto"; "wasm" where there are none. */
+function withAuto(providers: readonly NonzeroExecutionProvider[]): NonzeroExecutionProvider[] {
+  const merged: NonzeroExecutionProvider[] = [];
+  for (const provider of providers) {
+    const { device = "wasm" } = provider;
+    const before = merged.at(-1);
+    if (before?.device === "webgpu" && device === "wasm")
+      merged[merged.length - 1] = { ...provider, ...before, device: "auto" };
+    else merged.push({ ...provider, device });
+  }
+  return merged.length > 0 ? merged : [{ name: EXECUTION_PROVIDER, device: "wasm" }];
+}
+
+/** `onGpu`: a GPU was asked for, so that where WebAssembly stands in, the outputs' locations are passed over too. */
 function runnerOptions(
-  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours }: NonzeroExecutionProvider,
+  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours, compiling }: NonzeroExecutionProvider,
   options: InferenceSession.SessionOptions,
-  asked: boolean,
+  onGpu: boolean,
 ): RunnerOptions {
   const threads = ours ?? options.intraOpNumThreads;
-  const onHost = device !== "webgpu" && device !== "auto";
   const { freeDimensionOverrides, preferredOutputLocation } = options;
+  const standsIn = onGpu && device !== "webgpu" && device !== "auto";
   return {
     device,
     ...(gpuDevice === undefined ? {} : { gpuDevice }),
+    ...(compiling === undefined ? {} : { compiling }),
     ...(threads === undefined || (threads === 0 && ours === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
     ...(freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides }),
-    ...(preferredOutputLocation === undefined || (onHost && asked)
+    ...(preferredOutputLocation === undefined || standsIn
       ? {}
       : { preferredOutputLocation: preferredOutputLocation as NonNullable<RunnerOptions["preferredOutputLocation"]> }),
+  };
+}
+
+/** Says on the console, once a reason, why WebAssembly runs what a GPU was to run; to be called when that may have changed. */
+export function fallbackTeller(runner: Runner<Results>, options: InferenceSession.SessionOptions): () => void {
+  let said: string | null = null;
+  return () => {
+    const { fallback } = runner;
+    if (fallback !== null && fallback !== said) warn(fallback, options);
+    said = fallback;
   };
 }
 
 /** onnxruntime's severity of a warning. */
 const WARNING = 2;
 
-function warn(why: string, device: string, { logSeverityLevel = WARNING }: InferenceSession.SessionOptions): void {
+function warn(why: string, { logSeverityLevel = WARNING }: InferenceSession.SessionOptions): void {
   if (logSeverityLevel > WARNING || env.logLevel === "error" || env.logLevel === "fatal") return;
-  console.warn(`nonzero: WebGPU is not available (${why}); the session runs on '${device}'`);
+  console.warn(`nonzero: WebGPU is passed over, the next execution provider runs instead: ${why}`);
 }

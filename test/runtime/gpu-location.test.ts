@@ -346,6 +346,28 @@ describeGpu("tensors on the GPU", () => {
     }).toThrow(/GPUDevice/);
   });
 
+  test("a GPU that is lost under a session that may also run on wasm: it goes on there, and says so once", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { device } = await requestGpu();
+    const session = await InferenceSession.create(writeModel(step()), {
+      executionProviders: [{ name: "webgpu", device }, "wasm"],
+      intraOpNumThreads: 1,
+      preferredOutputLocation: "gpu-buffer",
+    });
+    const [past, x] = [noise([1, 4], 1), noise([1, 4], 2)];
+    const feeds = { past: toOrt(past), x: toOrt(x) };
+    expect((await session.run(feeds)).present!.location).toBe("gpu-buffer");
+    expect(warn).not.toHaveBeenCalled();
+    device.destroy();
+    for (let again = 0; again < 2; again++) {
+      const { present } = await session.run(feeds);
+      expect(present!.location).toBe("cpu");
+      expectClose(present!.data as Float32Array, evaluate(step(), past, x).present!);
+    }
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("the GPU is lost")]]);
+    await session.release();
+  });
+
   test("as a backend of another copy of onnxruntime, whose own tensors come out", async () => {
     const ort = createRequire(import.meta.url)("onnxruntime-common") as typeof common;
     expect(ort.Tensor).not.toBe(Tensor);
