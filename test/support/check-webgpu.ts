@@ -34,19 +34,20 @@ function sessionsOf(kernels: readonly Kernel[]): readonly Session[] {
 
 /**
  * Runs the graph with `kernels` on the GPU and compares with its operators' evaluations. `kernel` is the name of the kernel that
- * must take every node (but for those that only rename, which simplification finds); null where none may.
+ * must take every node (but for those that only rename, which simplification finds), or the names of several; null where none may.
  */
 export async function checkGraph(
   graph: Graph,
   feeds: readonly Tensor[],
   kernels: readonly Kernel[],
-  kernel: string | null,
+  kernel: string | readonly string[] | null,
   tolerance: Tolerance = EXACT,
 ): Promise<void> {
   const wanted = evaluateGraph(graph, feeds, operators);
   for (const session of sessionsOf(kernels)) {
     const executor = new Executor(graph, session);
-    for (const step of executor.describe(feeds)) expect(["alias", kernel ?? "evaluation"]).toContain(step.kernel);
+    for (const step of executor.describe(feeds))
+      expect(["alias", ...[kernel ?? "evaluation"].flat()]).toContain(step.kernel);
     const got = await executor.run(feeds);
     got.forEach((tensor, i) => {
       compare(tensor, wanted[i]!, tolerance);

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { it } from "vitest";
 import { reduceKernels } from "../../src/backends/webgpu/kernels/reduce/index.js";
-import { Tensor } from "../../src/tensor/index.js";
+import { castTensor } from "../../src/ops/math/cast-values.js";
+import { type DataType, Tensor } from "../../src/tensor/index.js";
 import { randomTensor, type Tolerance } from "../support/check-kernel.js";
 import { checkOperator, describeGpu } from "../support/check-webgpu.js";
 
@@ -44,6 +45,36 @@ describeGpu("reductions on WebGPU", () => {
     },
   );
 
+  it.each(["Sum", "Max", "Min", "Prod", "L1", "SumSquare"])("Reduce%s of integers, exactly", async (name) => {
+    const dtypes = ["int32", "uint32", "int64", "uint64", "int8", "uint8", "int16", "uint16"] as const;
+    const cases = shapes.chain((shape) =>
+      fc.record({
+        shape: fc.constant(shape),
+        dtype: fc.constantFrom(...dtypes),
+        axes: fc.subarray(
+          shape.map((_, axis) => axis),
+          { minLength: 1 },
+        ),
+      }),
+    );
+    const check = async (dtype: DataType, shape: readonly number[], axes: readonly number[]) => {
+      const long = dtype.endsWith("64");
+      const random = randomTensor(shape, axes.length, 2 ** 31).numbers();
+      const bits = Array.from(random, (v, i) => BigInt(Math.round(v)) * (long ? BigInt(7919 * (i + 1)) : 1n));
+      const whole = new Tensor("int64", shape, BigInt64Array.from(bits));
+      const x = long ? new Tensor(dtype, shape, BigUint64Array.from(bits)) : castTensor(whole, dtype);
+      const node = { op: `Reduce${name}`, inputs: [long && dtype === "int64" ? whole : x, ints(axes)] };
+      await checkOperator(node, reduceKernels, "reduce");
+    };
+    await fc.assert(
+      fc.asyncProperty(cases, ({ shape, dtype, axes }) => check(dtype, shape, axes)),
+      runs,
+    );
+    for (const dtype of dtypes.slice(0, 4)) await check(dtype, [3, 101], [1]);
+    const means = { op: "ReduceMean", inputs: [Tensor.from("int32", [2], [1, 2]), ints([0])] };
+    await checkOperator(means, reduceKernels, null);
+  });
+
   it.each(["Softmax", "LogSoftmax"])("%s along any axis", async (op) => {
     const cases = shapes.chain((shape) => fc.tuple(fc.constant(shape), fc.nat({ max: shape.length - 1 }), fc.nat()));
     const check = async (shape: readonly number[], axis: number, seed: number) => {
@@ -80,7 +111,10 @@ describeGpu("reductions on WebGPU", () => {
     );
     for (const axis of [0, 1, -1]) {
       for (const select_last_index of [0, 1])
-        await checkOperator({ op, inputs: [x], attributes: { axis, select_last_index } }, reduceKernels, "arg extreme");
+        for (const dtype of ["float32", "int32", "uint8", "int64"] as const) {
+          const attributes = { axis, select_last_index };
+          await checkOperator({ op, inputs: [castTensor(x, dtype)], attributes }, reduceKernels, "arg extreme");
+        }
     }
   });
 });

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
-import { isFusible } from "../../src/backends/specs/elementwise/program.js";
 import type { DeviceBuffer } from "../../src/backends/webgpu/device-buffer.js";
 import type { Gpu } from "../../src/backends/webgpu/gpu.js";
 import { type DeviceInfo, Session, type ShaderCode } from "../../src/backends/webgpu/index.js";
+import { isFusible } from "../../src/backends/webgpu/kernels/elementwise/fusible.js";
 import { lowerSteps } from "../../src/backends/webgpu/lower.js";
 import type { Holding } from "../../src/backends/webgpu/session.js";
 import { fuse, type InputSpec, optimize, specialize } from "../../src/compiler/index.js";

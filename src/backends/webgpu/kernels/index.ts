@@ -10,18 +10,19 @@ import { poolKernels } from "./pool/index.js";
 import { reduceKernels } from "./reduce/index.js";
 import { resizeKernel } from "./resize/index.js";
 import { rotaryEmbeddingKernel } from "./rotary-embedding.js";
+import { widened } from "./widened.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
 export const allKernels: readonly Kernel[] = [
   elementwiseKernel,
   ...moveKernels,
-  ...matmulKernels,
-  ...convKernels,
+  ...matmulKernels.map(widened),
+  ...convKernels.map(widened),
   ...poolKernels,
-  ...attentionKernels,
+  ...attentionKernels.map(widened),
   ...reduceKernels,
   ...normalizeKernels,
-  resizeKernel,
-  rotaryEmbeddingKernel,
+  widened(resizeKernel),
+  widened(rotaryEmbeddingKernel),
   cumSumKernel,
 ];
