@@ -15,7 +15,8 @@ export interface Hessian {
 /** H = XᵀX / count + damping · mean(diag) · I. */
 export function hessianOf({ channels, count, gram }: InputStatistics, damping: number): Hessian {
   if (gram === null) throw new NonzeroError("invalid-argument", "a Hessian needs the Gram matrix of the inputs");
-  const matrix = gram.map((x) => x / count);
+  const matrix = new Float64Array(gram.length);
+  for (let i = 0; i < matrix.length; i++) matrix[i] = gram[i]! / count;
   const dead = new Uint8Array(channels);
   let trace = 0;
   let live = 0;
@@ -72,5 +73,7 @@ export function factored<Factor>(
 
 /** A weight in double precision with dead inputs' entries 0. */
 export function liveWeight(data: Float32Array, { size, dead }: Hessian): Float64Array {
-  return Float64Array.from(data, (x, at) => (dead[at % size] === 0 ? x : 0));
+  const values = new Float64Array(data);
+  for (let at = 0; at < values.length; at += size) for (let i = 0; i < size; i++) if (dead[i] !== 0) values[at + i] = 0;
+  return values;
 }

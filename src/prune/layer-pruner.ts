@@ -75,12 +75,11 @@ export function prunedLayer(
 
 /** ‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖²; 0 where the outputs are all 0 and stay so. @throws NonzeroError "invalid-argument" without a Gram matrix. */
 export function relativeError(original: Matrix, pruned: Matrix, statistics: InputStatistics): number {
-  const lost = outputEnergy(
-    Float64Array.from(original.data, (x, i) => x - pruned.data[i]!),
-    original,
-    statistics,
-  );
-  return lost <= 0 ? 0 : lost / outputEnergy(Float64Array.from(original.data), original, statistics);
+  const before = new Float64Array(original.data);
+  const delta = new Float64Array(before.length);
+  for (let i = 0; i < delta.length; i++) delta[i] = before[i]! - pruned.data[i]!;
+  const lost = outputEnergy(delta, original, statistics);
+  return lost <= 0 ? 0 : lost / outputEnergy(before, original, statistics);
 }
 
 /** Rows whose products are in memory at a time. */
@@ -100,12 +99,32 @@ function outputEnergy(values: Float64Array, { rows, cols }: Matrix, { gram }: In
   return energy;
 }
 
-/** Scores for `Pattern.select`: scaled by a power of two to at most 1, lest squares of small weights vanish in float32; what differs still differs. */
+/** A score for each weight, [outputs · inputs]. */
+export function scoresOf(
+  { rows, cols, data }: Matrix,
+  score: (w: number, col: number, row: number) => number,
+): Float64Array {
+  const scores = new Float64Array(data.length);
+  for (let row = 0, at = 0; row < rows; row++)
+    for (let col = 0; col < cols; col++, at++) scores[at] = score(data[at]!, col, row);
+  return scores;
+}
+
+/** Scores for `Pattern.select`: scaled by a power of two to at most 1, lest squares of small weights vanish in float32. */
 export function scoreMatrix({ rows, cols }: { rows: number; cols: number }, scores: Float64Array): Matrix {
   let largest = 0;
   for (let i = 0; i < scores.length; i++) largest = Math.max(largest, Math.abs(scores[i]!));
   const scale = largest > 0 ? 2 ** Math.min(1023, -Math.ceil(Math.log2(largest))) : 1;
-  return { rows, cols, data: Float32Array.from(scores, (score) => score * scale) };
+  const data = new Float32Array(scores.length);
+  for (let i = 0; i < data.length; i++) data[i] = scores[i]! * scale;
+  return { rows, cols, data };
+}
+
+/** The mask that keeps the values [rows, cols] whose squares are the largest, as the pattern has it. */
+export function selectLargest(pattern: Pattern, shape: { rows: number; cols: number }, values: Float64Array): Mask {
+  const squares = new Float64Array(values.length);
+  for (let i = 0; i < squares.length; i++) squares[i] = values[i]! ** 2;
+  return pattern.select(scoreMatrix(shape, squares));
 }
 
 /** Whether a mask that a caller chose fits a weight and its pattern. @throws NonzeroError "shape", "invalid-argument". */

@@ -1,7 +1,7 @@
 import { countNonzeros, type Mask, type Matrix, type Pattern } from "../../sparsity/index.js";
 import { keepLargest } from "../../sparsity/top.js";
 import { hessianOf, liveWeight, notesOf } from "../hessian.js";
-import { checkAtLeast, checkLayer, checkMask, type LayerPruner, prunedLayer, scoreMatrix } from "../layer-pruner.js";
+import { checkAtLeast, checkLayer, checkMask, type LayerPruner, prunedLayer, selectLargest } from "../layer-pruner.js";
 import { inverseOf } from "../linalg/inverse.js";
 import { scaled, shifted, times, unscaled } from "./scaled.js";
 
@@ -51,44 +51,38 @@ export const admm: LayerPruner<AdmmOptions> = {
     let mask = given ?? { rows, cols, data: new Uint8Array(rows * cols).fill(1) };
     let w = layer.weight;
     const u = new Float64Array(rows * cols);
-    const z = new Float64Array(rows * cols);
     for (let t = 1; t <= iterations; t++) {
-      const sums = w.map((value, i) => value + u[i]!);
+      const sums = sum(w, u);
       if (given === null && t <= Math.max(1, maskIterations))
         mask = gradualMask(pattern, weight, sums, t >= maskIterations ? 1 : 1 - (1 - t / maskIterations) ** 3);
       const right = new Float64Array(rows * cols);
-      for (let i = 0; i < z.length; i++) {
-        z[i] = mask.data[i] !== 0 ? sums[i]! : 0;
-        u[i] = sums[i]! - z[i]!;
-        right[i] = target[i]! + rho * (z[i]! - u[i]!);
+      for (let i = 0; i < right.length; i++) {
+        const z = mask.data[i] !== 0 ? sums[i]! : 0;
+        u[i] = sums[i]! - z;
+        right[i] = target[i]! + rho * (z - u[i]!);
       }
       w = times(right, rows, inverse, cols);
     }
-    const last = w.map((value, i) => value + u[i]!);
-    return prunedLayer(weight, unscaled(last, layer), mask, statistics, notesOf(hessian, statistics!));
+    return prunedLayer(weight, unscaled(sum(w, u), layer), mask, statistics, notesOf(hessian, statistics!));
   },
 };
 
+function sum(a: Float64Array, b: Float64Array): Float64Array {
+  const sums = new Float64Array(a.length);
+  for (let i = 0; i < sums.length; i++) sums[i] = a[i]! + b[i]!;
+  return sums;
+}
+
 /** The pattern's mask by |values|, but only `share` of what it prunes, the smallest first. */
 function gradualMask(pattern: Pattern, weight: Matrix, values: Float64Array, share: number): Mask {
-  const sizes = values.map(Math.abs);
-  const { rows, cols, data } = pattern.select(
-    scoreMatrix(
-      weight,
-      sizes.map((x) => x * x),
-    ),
-  );
-  if (share >= 1) return { rows, cols, data };
+  const mask = selectLargest(pattern, weight, values);
+  if (share >= 1) return mask;
+  const { rows, cols, data } = mask;
   // What the pattern keeps, and of the rest the largest.
-  const kept = countNonzeros({ rows, cols, data });
-  const more = Math.ceil((data.length - kept) * (1 - share));
-  const result = new Uint8Array(data.length);
-  keepLargest(
-    sizes.map((x, i) => (data[i] !== 0 ? Number.POSITIVE_INFINITY : x)),
-    0,
-    data.length,
-    kept + more,
-    result,
-  );
+  const more = Math.ceil((data.length - countNonzeros(mask)) * (1 - share));
+  const sizes = new Float64Array(data.length);
+  for (let i = 0; i < sizes.length; i++) sizes[i] = data[i] !== 0 ? -1 : Math.abs(values[i]!);
+  const result = data.slice();
+  keepLargest(sizes, 0, sizes.length, more, result);
   return { rows, cols, data: result };
 }

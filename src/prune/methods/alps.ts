@@ -1,6 +1,6 @@
 import { countNonzeros, type Mask, type Matrix, type Pattern } from "../../sparsity/index.js";
 import { factored, liveWeight } from "../hessian.js";
-import { checkAtLeast, checkLayer, type LayerPruner, prunedLayer, scoreMatrix } from "../layer-pruner.js";
+import { checkAtLeast, checkLayer, type LayerPruner, prunedLayer, selectLargest } from "../layer-pruner.js";
 import { inverseOf } from "../linalg/inverse.js";
 import { conjugateGradients } from "./conjugate-gradients.js";
 import { type Scaled, scaled, shifted, times, unscaled } from "./scaled.js";
@@ -99,8 +99,10 @@ function alternate(
 }
 
 function begin({ weight: b }: Scaled, weight: Matrix, pattern: Pattern): State {
-  const mask = best(pattern, weight, b);
-  return { b, d: masked(b, mask), v: new Float64Array(b.length), mask };
+  const mask = selectLargest(pattern, weight, b);
+  const d = new Float64Array(b.length);
+  for (let i = 0; i < d.length; i++) if (mask.data[i] !== 0) d[i] = b[i]!;
+  return { b, d, v: new Float64Array(b.length), mask };
 }
 
 function iterate(
@@ -111,23 +113,19 @@ function iterate(
   rho: number,
   inverse: Float64Array,
 ): State {
-  const right = products.map((x, i) => x - v[i]! + rho * d[i]!);
+  const right = new Float64Array(d.length);
+  for (let i = 0; i < right.length; i++) right[i] = products[i]! - v[i]! + rho * d[i]!;
   const b = times(right, rows, inverse, size);
-  const wanted = b.map((x, i) => x + v[i]! / rho);
-  const mask = best(pattern, weight, wanted);
-  const next = masked(wanted, mask);
-  return { b, d: next, v: v.map((x, i) => x + rho * (b[i]! - next[i]!)), mask };
+  const next = new Float64Array(d.length);
+  for (let i = 0; i < next.length; i++) next[i] = b[i]! + v[i]! / rho;
+  const mask = selectLargest(pattern, weight, next);
+  const dual = new Float64Array(d.length);
+  for (let i = 0; i < next.length; i++) {
+    if (mask.data[i] === 0) next[i] = 0;
+    dual[i] = v[i]! + rho * (b[i]! - next[i]!);
+  }
+  return { b, d: next, v: dual, mask };
 }
-
-const best = (pattern: Pattern, weight: Matrix, values: Float64Array): Mask =>
-  pattern.select(
-    scoreMatrix(
-      weight,
-      values.map((x) => x * x),
-    ),
-  );
-
-const masked = (values: Float64Array, { data }: Mask): Float64Array => values.map((x, i) => (data[i] !== 0 ? x : 0));
 
 function changes(a: Mask, b: Mask): number {
   let count = 0;

@@ -101,7 +101,8 @@ class Removals {
       const f = all[before + col]!;
       for (let i = 0; i < n; i++) c[i] = c[i]! - f * all[before + i]!;
     }
-    const root = 1 / Math.sqrt(c[col]!);
+    // A pivot that rounding has eaten up: nearly nothing but this column could stand in for it.
+    const root = 1 / Math.sqrt(Math.max(c[col]!, Number.EPSILON * this.#inverse[col * (n + 1)]!));
     for (let i = 0; i < n; i++) c[i] = live[i] !== 0 ? c[i]! * root : 0;
     return c;
   }

@@ -21,8 +21,12 @@ export interface Scaled {
 
 export function scaled(values: Float64Array, rows: number, { matrix, size }: Hessian): Scaled {
   const norms = Float64Array.from({ length: size }, (_, i) => Math.sqrt(matrix[i * (size + 1)]!));
-  const unit = matrix.map((x, at) => x / (norms[Math.floor(at / size)]! * norms[at % size]!));
-  const weight = values.map((w, at) => w * norms[at % size]!);
+  const unit = new Float64Array(size * size);
+  for (let i = 0, at = 0; i < size; i++)
+    for (let j = 0; j < size; j++, at++) unit[at] = matrix[at]! / (norms[i]! * norms[j]!);
+  const weight = new Float64Array(values.length);
+  for (let row = 0, at = 0; row < rows; row++)
+    for (let j = 0; j < size; j++, at++) weight[at] = values[at]! * norms[j]!;
   return { rows, size, norms, matrix: unit, weight, products: times(weight, rows, unit, size) };
 }
 

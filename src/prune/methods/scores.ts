@@ -1,5 +1,13 @@
 import type { Matrix } from "../../sparsity/index.js";
-import { checkAtLeast, checkLayer, type LayerPruner, type Needs, prunedLayer, scoreMatrix } from "../layer-pruner.js";
+import {
+  checkAtLeast,
+  checkLayer,
+  type LayerPruner,
+  type Needs,
+  prunedLayer,
+  scoreMatrix,
+  scoresOf,
+} from "../layer-pruner.js";
 import type { InputStatistics } from "../statistics/index.js";
 
 /** A method that only scores: the pattern keeps the highest, and they stay as they are. */
@@ -21,15 +29,15 @@ const byScores = <Options extends object>(
 });
 
 /** Keeps the largest |w|: what WeightNormSparsifier does with blocks, for every pattern. */
-export const magnitudePruner = byScores("magnitude", "nothing", {}, ({ data }) => Float64Array.from(data, Math.abs));
+export const magnitudePruner = byScores("magnitude", "nothing", {}, (weight) => scoresOf(weight, Math.abs));
 
 /**
  * Optimal Brain Damage (LeCun, Denker and Solla, 1989): w_ij²·H_jj / 2 with the diagonal of the layer's own Hessian, H_jj = mean of x_j², in
  * place of the loss's. Entry by entry it ranks as Wanda does; a block, a V:n:m group, a row or a column scores the sum, which is what
  * pruning it adds to the squared error while inputs are uncorrelated. A share of the matrix is compared over all of it.
  */
-export const optimalBrainDamage = byScores("obd", "norms", {}, ({ cols, data }, { sumOfSquares, count }) =>
-  Float64Array.from(data, (w, at) => (w ** 2 * sumOfSquares[at % cols]!) / (2 * count)),
+export const optimalBrainDamage = byScores("obd", "norms", {}, (weight, { sumOfSquares, count }) =>
+  scoresOf(weight, (w, col) => (w ** 2 * sumOfSquares[col]!) / (2 * count)),
 );
 
 export interface RiaOptions {
@@ -47,7 +55,8 @@ export const ria = byScores<RiaOptions>("ria", "norms", { a: 0.5 }, (weight, sta
   return riaScores(weight, statistics, a);
 });
 
-function riaScores({ rows, cols, data }: Matrix, { sumOfSquares }: InputStatistics, a: number): Float64Array {
+function riaScores(weight: Matrix, { sumOfSquares }: InputStatistics, a: number): Float64Array {
+  const { rows, cols, data } = weight;
   const ofRow = new Float64Array(rows);
   const ofCol = new Float64Array(cols);
   for (let row = 0, at = 0; row < rows; row++) {
@@ -57,9 +66,8 @@ function riaScores({ rows, cols, data }: Matrix, { sumOfSquares }: InputStatisti
     }
   }
   const powers = sumOfSquares.map((sum) => sum ** (a / 2));
-  return Float64Array.from(data, (w, at) => {
+  return scoresOf(weight, (w, col, row) => {
     const size = Math.abs(w);
-    if (size === 0) return 0;
-    return (size / ofCol[at % cols]! + size / ofRow[Math.floor(at / cols)]!) * powers[at % cols]!;
+    return size === 0 ? 0 : (size / ofCol[col]! + size / ofRow[row]!) * powers[col]!;
   });
 }

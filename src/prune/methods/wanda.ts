@@ -2,7 +2,7 @@ import type { Matrix, Pattern } from "../../sparsity/index.js";
 import { keptOf } from "../../sparsity/share.js";
 import { keepLargest } from "../../sparsity/top.js";
 import { NonzeroError } from "../../tensor/index.js";
-import { checkLayer, type LayerPruner, prunedLayer, scoreMatrix } from "../layer-pruner.js";
+import { checkLayer, type LayerPruner, prunedLayer, scoreMatrix, scoresOf } from "../layer-pruner.js";
 import { formOf } from "../pattern-form.js";
 import type { InputStatistics } from "../statistics/index.js";
 
@@ -38,12 +38,12 @@ export const wanda: LayerPruner<WandaOptions> = {
 
 /** |w_ij|·‖X_j‖₂, or with ‖X_j‖₂² [outputs · inputs]. */
 export function wandaScores(
-  { cols, data }: Matrix,
+  weight: Matrix,
   { sumOfSquares }: InputStatistics,
   variant: WandaOptions["variant"] = "paper",
 ): Float64Array {
   const norms = variant === "paper" ? sumOfSquares.map(Math.sqrt) : sumOfSquares;
-  return Float64Array.from(data, (w, at) => Math.abs(w) * norms[at % cols]!);
+  return scoresOf(weight, (w, col) => Math.abs(w) * norms[col]!);
 }
 
 /** A pattern's mask, an unstructured share compared within rows: of the first r rows together floor(share · r · columns) are pruned. */
