@@ -3,6 +3,8 @@
  * The rest is in subpaths: `nonzero/prune`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
  */
 export {
+  type CompileOptions,
+  type CompileProgress,
   DEVICES,
   type DeviceName,
   EXECUTION_PROVIDER,

@@ -1,4 +1,4 @@
-export type { GpuTensor, OwnedGpuTensor } from "../backends/webgpu/index.js";
+export type { CompileOptions, CompileProgress, GpuTensor, OwnedGpuTensor } from "../backends/webgpu/index.js";
 export { nonzeroBackend, registerNonzero } from "./backend.js";
 export { loadModel } from "./load.js";
 export type { OutputLocation, OutputLocations } from "./location.js";
