@@ -10,6 +10,7 @@ import { poolKernels } from "./pool/index.js";
 import { reduceKernels } from "./reduce/index.js";
 import { resizeKernel } from "./resize/index.js";
 import { rotaryEmbeddingKernel } from "./rotary-embedding.js";
+import { sparsifyKernels } from "./sparsify/index.js";
 import { widened } from "./widened.js";
 
 /** Every kernel of the WebGPU device; the first that matches a node takes it. */
@@ -25,4 +26,5 @@ export const allKernels: readonly Kernel[] = [
   widened(resizeKernel),
   widened(rotaryEmbeddingKernel),
   cumSumKernel,
+  ...sparsifyKernels,
 ];
