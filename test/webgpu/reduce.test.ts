@@ -68,9 +68,9 @@ describeGpu("reductions on WebGPU", () => {
     };
     await fc.assert(
       fc.asyncProperty(cases, ({ shape, dtype, axes }) => check(dtype, shape, axes)),
-      runs,
+      { numRuns: 12 },
     );
-    for (const dtype of dtypes.slice(0, 4)) await check(dtype, [3, 101], [1]);
+    for (const dtype of ["int32", "uint64"] as const) await check(dtype, [3, 101], [1]);
     const means = { op: "ReduceMean", inputs: [Tensor.from("int32", [2], [1, 2]), ints([0])] };
     await checkOperator(means, reduceKernels, null);
   });
