@@ -1,7 +1,7 @@
 /*
  * What the test pages run. It is bundled with Nonzero into one module; onnxruntime-web stays what its package ships, loaded by URL.
  */
-import { InferenceSession, loadModel, type NonzeroExecutionProvider, Runner, Tensor } from "../../src/index.js";
+import { env, InferenceSession, loadModel, type NonzeroExecutionProvider, Runner, Tensor } from "../../src/index.js";
 
 export interface Outcome {
   readonly isolated: boolean;
@@ -135,10 +135,53 @@ async function race(audio: string, rounds: number, threads: number) {
   return times;
 }
 
+/**
+ * Runs a model (past [n, 4], x [1, 4] → present [n + 1, 4], y [4]) in a loop, present staying on the GPU as the next past; and then with buffers
+ * that do not do.
+ */
+async function loopOnGpu(model: readonly number[], steps: number) {
+  const session = await InferenceSession.create(Uint8Array.from(model), {
+    executionProviders: ["webgpu"],
+    preferredOutputLocation: { present: "gpu-buffer" },
+  });
+  const device = (await env.webgpu.device) as unknown as GPUDevice;
+  const x = new Tensor("float32", Float32Array.of(1, 2, 3, 4), [1, 4]);
+  let past: Tensor = new Tensor("float32", new Float32Array(4), [1, 4]);
+  const sums: number[][] = [];
+  const locations: string[] = [];
+  for (let step = 0; step < steps; step++) {
+    const { present, y } = await session.run({ past, x });
+    sums.push([...(y!.data as Float32Array)]);
+    locations.push(present!.location);
+    past.dispose();
+    past = present as Tensor;
+  }
+  const cache = [...((await past.getData()) as Float32Array)];
+  const outcomeOf = async (gpuBuffer: GPUBuffer): Promise<string> => {
+    const tensor = Tensor.fromGpuBuffer(gpuBuffer as Tensor.GpuBufferType, { dataType: "float32", dims: [2, 4] });
+    return session.run({ past: tensor, x }).then(
+      () => "ran",
+      (error: Error) => error.message,
+    );
+  };
+  const STORAGE = 0x80;
+  const other = await (await navigator.gpu.requestAdapter())!.requestDevice();
+  const destroyed = device.createBuffer({ size: 32, usage: STORAGE });
+  const feeds = {
+    good: await outcomeOf(destroyed),
+    foreign: await outcomeOf(other.createBuffer({ size: 32, usage: STORAGE })),
+    small: await outcomeOf(device.createBuffer({ size: 16, usage: STORAGE })),
+  };
+  destroyed.destroy();
+  const late = await outcomeOf(destroyed);
+  await session.release();
+  return { sums, locations, cache, feeds: { ...feeds, destroyed: late } };
+}
+
 const WARM_UPS = 5;
 /** onnxruntime-web's threads look for work in a busy loop for 20 ms after a run. */
 const REST_MS = 60;
 
-const api = { runNonzero, compareOnnxRuntime, race };
+const api = { runNonzero, compareOnnxRuntime, race, loopOnGpu };
 export type NonzeroTest = typeof api;
 Object.assign(globalThis, { nonzeroTest: api });

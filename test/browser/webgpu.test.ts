@@ -2,6 +2,10 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Server } from "../../examples/web/server.js";
+import { writeModel } from "../../src/formats/onnx/index.js";
+import { GraphBuilder } from "../../src/graph/index.js";
+import { Tensor } from "../../src/tensor/index.js";
+import { modelOf } from "../support/small-models.js";
 import { startChromium } from "./chromium.js";
 import type { NonzeroTest, Outcome } from "./page.js";
 import { ENCODER, startSite } from "./site.js";
@@ -58,6 +62,33 @@ describe.skipIf(typeof gpu === "string" || missing !== "")(`WebGPU on SwiftShade
     report[model] = { wasmMs: wasm.runMs, webgpuMs: webgpu.runMs, firstMs: webgpu.firstMs };
     expect(webgpu).toMatchObject({ device: "webgpu", fallback: null });
     expect(difference(webgpu.output, wasm.output)).toBeLessThanOrEqual(TOLERANCE);
+  });
+
+  test("a loop's cache stays on the GPU, and feeds that do not do are refused by name", async () => {
+    const b = new GraphBuilder();
+    const past = b.input("past", "float32", ["n", 4]);
+    const present = b.add("Concat", [past, b.input("x", "float32", [1, 4])], { axis: 0 });
+    const y = b.add("ReduceSum", [present, b.constant(Tensor.from("int64", [1], [0]))], { keepdims: 0 });
+    present.type = { dtype: "float32", shape: ["m", 4] };
+    y.type = { dtype: "float32", shape: [4] };
+    b.output(present, "present");
+    b.output(y, "y");
+    const page = await open(gpu);
+    const model = [...writeModel(modelOf(b.build()))];
+    const { sums, locations, cache, feeds } = await page.evaluate(
+      ([bytes, steps]) => nonzeroTest.loopOnGpu(bytes, steps),
+      [model, 3] as const,
+    );
+    await page.close();
+    expect(sums).toEqual([1, 2, 3].map((times) => [1, 2, 3, 4].map((value) => times * value)));
+    expect(new Set(locations)).toEqual(new Set(["gpu-buffer"]));
+    expect(cache).toEqual([0, 0, 0, 0, ...[1, 2, 3].flatMap(() => [1, 2, 3, 4])]);
+    expect(feeds).toEqual({
+      good: "ran",
+      foreign: expect.stringMatching(/'past'.*another GPUDevice/),
+      small: expect.stringMatching(/'past'.*32 bytes.*16/),
+      destroyed: expect.stringMatching(/'past'.*was destroyed/),
+    });
   });
 });
 

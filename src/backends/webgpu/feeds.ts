@@ -30,10 +30,7 @@ export async function checkGpuFeed(gpu: Gpu, feed: GpuTensor, copied: string | n
   if (dtype === "string") refuse("strings cannot be in a GPUBuffer");
   const needed = inWords(bytesOf(feed));
   if (gpuBuffer.size < needed) {
-    throw new NonzeroError(
-      "shape",
-      `${dtype}[${shape}] takes ${needed} bytes, its GPUBuffer has ${gpuBuffer.size} (the last 4 must be whole)`,
-    );
+    throw new NonzeroError("shape", `${dtype}[${shape}] takes ${needed} bytes, its GPUBuffer has ${gpuBuffer.size}`);
   }
   if (!(gpuBuffer.usage & USAGE.storage)) refuse("the GPUBuffer has no usage STORAGE");
   if (copied !== null && needed > 0 && !(gpuBuffer.usage & USAGE.copySource))
