@@ -1,4 +1,5 @@
 export * from "./calibration/index.js";
+export { type CorrectedBiases, correctBiases } from "./correct-biases.js";
 export { type CubicOptions, CubicSL } from "./cubic-sl.js";
 export { LambdaSL } from "./lambda-sl.js";
 export { type LayerPruner, type Needs, type PrunedLayer, relativeError } from "./layer-pruner.js";
