@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { readWav } from "../examples/moonshine/wav.js";
 import { writeNpy } from "../src/cli/npy.js";
+import { readWav } from "../src/cli/wav.js";
 import { readModelFile, writeModelFile } from "../src/formats/onnx/node.js";
 import { applySparse, weightsOf } from "../src/prune/index.js";
 import { Tensor } from "../src/tensor/index.js";

@@ -7,12 +7,18 @@ import * as ortNode from "onnxruntime-node";
 import * as ortWeb from "onnxruntime-web";
 import { pairedTimes } from "../../src/cli/bench/paired.js";
 import { median, pairedRatio } from "../../src/cli/bench/statistics.js";
+import {
+  encode,
+  loadMoonshine,
+  type Moonshine,
+  type Runtime,
+  transcribe,
+} from "../../src/cli/eval/speech/moonshine.js";
 import { bytes, milliseconds, percent, table } from "../../src/cli/output.js";
+import { readWav } from "../../src/cli/wav.js";
 import { readModelFile, writeModelFile } from "../../src/formats/onnx/node.js";
 import * as nonzero from "../../src/node.js";
 import { applySparse } from "../../src/prune/index.js";
-import { encode, loadMoonshine, type Moonshine, type Runtime, transcribe } from "./transcribe.js";
-import { readWav } from "./wav.js";
 
 /**
  * The whole path on a real model: Moonshine tiny (speech to text, float32) is pruned to 2:4, saved sparse with float16 values, and run

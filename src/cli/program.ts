@@ -3,8 +3,10 @@ import { Command, CommanderError } from "commander";
 import { installNode } from "../runtime/node.js";
 import { addBench } from "./commands/bench.js";
 import { addCompare } from "./commands/compare.js";
+import { addEval } from "./commands/eval.js";
 import { addInspect } from "./commands/inspect.js";
 import { addRun } from "./commands/run.js";
+import { addSamples } from "./commands/samples.js";
 import { addSparsify } from "./commands/sparsify.js";
 import { EXIT, report } from "./exit.js";
 
@@ -54,5 +56,7 @@ function program(): Command {
   addRun(root);
   addCompare(root);
   addBench(root);
+  addEval(root);
+  addSamples(root);
   return root;
 }

@@ -3,10 +3,18 @@ import { type Command, Option } from "commander";
 import { readModelFile, writeModelFile } from "../../formats/onnx/node.js";
 import type { Model } from "../../graph/index.js";
 import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
-import { applyFakeSparsity, applySparse, type Sparsified, toSparseModel } from "../../prune/index.js";
+import {
+  applyFakeSparsity,
+  applySparse,
+  type CalibrationOptions,
+  LAYER_PRUNERS,
+  type Sparsified,
+  toSparseModel,
+} from "../../prune/index.js";
 import { type Pattern, parsePattern } from "../../sparsity/index.js";
 import { locate, NonzeroError } from "../../tensor/index.js";
-import { collect } from "../arguments.js";
+import { collect, wholeNumber } from "../arguments.js";
+import { calibrationSamples } from "../calibration-data.js";
 import { bytes, percent, table } from "../output.js";
 import { interruptible, steps } from "../progress.js";
 
@@ -17,13 +25,17 @@ interface Options {
   readonly skip: string[];
   readonly dtype?: ValueDataType;
   readonly dense?: boolean;
+  readonly method: string;
+  readonly calibrate?: string;
+  readonly samples?: number;
+  readonly order: "sequential" | "dense";
   readonly json?: boolean;
 }
 
 export function addSparsify(program: Command): void {
   program
     .command("sparsify")
-    .description("prune a model's weights by magnitude and write it sparse")
+    .description("prune a model's weights and write it sparse")
     .argument("<model>", "an ONNX file")
     .requiredOption("-o, --output <file>", "where to write the pruned model")
     .option(
@@ -37,9 +49,44 @@ export function addSparsify(program: Command): void {
         ...VALUE_DATA_TYPES,
       ]),
     )
+    .addOption(
+      new Option("--method <method>", "who chooses what is kept, and mends it (docs/pruning.md)")
+        .choices([...LAYER_PRUNERS.keys()])
+        .default("magnitude"),
+    )
+    .option(
+      "--calibrate <path>",
+      "samples for methods that look at a layer's inputs: a folder of .npy or .wav files, a folder of folders with an INPUT.npy each, or a .jsonl",
+    )
+    .option("--samples <count>", "use that many of them at most", wholeNumber(1))
+    .addOption(
+      new Option(
+        "--order <order>",
+        "prune each weight by what the pruned ones before it leave, or all by the dense model's inputs",
+      )
+        .choices(["sequential", "dense"])
+        .default("sequential"),
+    )
     .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
     .option("--json", "print JSON")
     .action((file: string, options: Options) => sparsify(file, options));
+}
+
+/** The samples, and how their runs are told; nothing where the method looks at no inputs. */
+function calibrationFor(
+  model: Model,
+  { method, calibrate, samples, order }: Options,
+  task: { title: string },
+  title: string,
+): { calibration?: CalibrationOptions } {
+  if (calibrate === undefined || LAYER_PRUNERS.get(method)!.needs === "nothing") return {};
+  const inputs = model.graph.inputs.filter((input) => !model.graph.constants.has(input));
+  const start = performance.now();
+  const onSample = (done: number, total: number): void => {
+    const left = ((performance.now() - start) / done) * (total - done);
+    task.title = `${title}: calibrating, ${done} of ${total} runs, about ${Math.ceil(left / 1000)} s left`;
+  };
+  return { calibration: { samples: calibrationSamples(calibrate, inputs, samples), order, onSample } };
 }
 
 const patternOf = (text: string): Pattern => locate({ field: "--pattern" }, () => parsePattern(text));
@@ -51,6 +98,9 @@ interface Work {
 
 async function sparsify(file: string, options: Options): Promise<void> {
   const { output, layers, skip, dtype, dense, json } = options;
+  const method = LAYER_PRUNERS.get(options.method)!;
+  if (method.needs !== "nothing" && options.calibrate === undefined)
+    throw new NonzeroError("invalid-argument", `the method '${method.name}' needs samples`, { field: "--calibrate" });
   const pattern = options.pattern === undefined ? undefined : patternOf(options.pattern);
   const signal = interruptible();
   let before = 0;
@@ -65,7 +115,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
         },
       },
       {
-        title: pattern === undefined ? "Pack the weights" : `Prune to ${pattern.text}`,
+        title: pattern === undefined ? "Pack the weights" : `Prune to ${pattern.text} by ${method.name}`,
         task: async (context, task) => {
           const title = task.title;
           const selection = { ...(layers.length > 0 ? { layers } : {}), ...(skip.length > 0 ? { skip } : {}) };
@@ -77,10 +127,11 @@ async function sparsify(file: string, options: Options): Promise<void> {
               task.title = `${title}: ${done} of ${total}`;
             },
           };
+          const by = { pattern: pattern ?? "", method, ...calibrationFor(context.model!, options, task, title) };
           if (pattern === undefined) context.result = await toSparseModel(context.model!, shared);
           else if (dense && dtype === undefined)
-            context.result = await applyFakeSparsity(context.model!, { ...shared, pattern });
-          else context.result = await applySparse(context.model!, { ...shared, pattern });
+            context.result = await applyFakeSparsity(context.model!, { ...shared, ...by });
+          else context.result = await applySparse(context.model!, { ...shared, ...by });
         },
       },
       {
@@ -101,10 +152,11 @@ async function sparsify(file: string, options: Options): Promise<void> {
   );
   const after = statSync(output).size;
   if (json) {
-    const rows = weights.map(({ weight, ...rest }) => ({
+    const rows = weights.map(({ weight, pattern, ...rest }) => ({
       name: weight.name,
       nodes: weight.nodes,
       shape: weight.constant.shape,
+      pattern: pattern.text,
       ...rest,
     }));
     console.log(
@@ -113,6 +165,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
           input: file,
           output,
           pattern: pattern?.text ?? null,
+          method: pattern === undefined ? null : method.name,
           dtype: dtype ?? null,
           bytesBefore: before,
           bytesAfter: after,
@@ -124,25 +177,32 @@ async function sparsify(file: string, options: Options): Promise<void> {
     );
     return;
   }
+  const withErrors = weights.some(({ error }) => error !== null);
   console.log(
     table(
       [
         { title: "weight" },
         { title: "shape" },
         { title: "sparsity", align: "right" },
+        ...(withErrors ? [{ title: "error", align: "right" } as const] : []),
         { title: "layout" },
         { title: "dense", align: "right" },
         { title: "now", align: "right" },
       ],
-      weights.map(({ weight, sparsity, layout, denseBytes, bytes: now }) => [
+      weights.map(({ weight, sparsity, error, layout, denseBytes, bytes: now }) => [
         weight.nodes[0] ?? weight.name,
         weight.constant.shape.join("×"),
         percent(sparsity),
+        ...(withErrors ? [error === null ? "" : percent(error, 2)] : []),
         layout,
         bytes(denseBytes),
         bytes(now),
       ]),
     ),
   );
+  if (withErrors)
+    console.log("\nerror: share of the energy of the layer's outputs over the calibration samples that is lost");
+  for (const { weight, notes } of weights)
+    for (const note of notes) console.log(`${weight.nodes[0] ?? weight.name}: ${note}`);
   console.log(`\n${output}: ${bytes(after)}, ${percent(after / before)} of ${bytes(before)}`);
 }

@@ -1,5 +1,5 @@
-import llamaTokenizer from "llama-tokenizer-js";
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
+import { NonzeroError } from "../../../tensor/index.js";
 
 /** An onnxruntime of any kind, Nonzero included: sessions and tensors with the same API. */
 export interface Runtime {
@@ -9,19 +9,18 @@ export interface Runtime {
   readonly Tensor: TensorConstructor;
 }
 
-/** Moonshine tiny: 6 decoder layers of 8 heads, 36 features each. */
-const LAYERS = 6;
-const HEADS = 8;
-const SIZE = 36;
 const START = 1;
 const END = 2;
-const SAMPLE_RATE = 16000;
+/** Samples a second that it hears. */
+export const SAMPLE_RATE = 16000;
 
 /** Moonshine's encoder and decoder in one runtime. */
 export interface Moonshine {
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, "Tensor">;
   readonly encoder: InferenceSession;
   readonly decoder: InferenceSession;
+  /** The text of tokens. */
+  readonly textOf: (tokens: readonly number[]) => string;
 }
 
 /** What a recording came to: the text, and how long the encoder and each step of the decoder took, in milliseconds. */
@@ -36,8 +35,25 @@ export async function loadMoonshine(
   files: { encoder: string; decoder: string },
   options: InferenceSession.SessionOptions = {},
 ): Promise<Moonshine> {
+  const textOf = await detokenizer();
   const encoder = await runtime.InferenceSession.create(files.encoder, options);
-  return { runtime, encoder, decoder: await runtime.InferenceSession.create(files.decoder, options) };
+  return { runtime, encoder, decoder: await runtime.InferenceSession.create(files.decoder, options), textOf };
+}
+
+/** Llama's tokenizer, which Moonshine uses. @throws NonzeroError "not-found" where the package is not installed. */
+async function detokenizer(): Promise<Moonshine["textOf"]> {
+  try {
+    const { default: tokenizer } = await import("llama-tokenizer-js");
+    return (tokens) => tokenizer.decode([...tokens]).trim();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new NonzeroError(
+      "not-found",
+      "Moonshine's tokens are read with the npm package 'llama-tokenizer-js': install it",
+      {},
+      { cause },
+    );
+  }
 }
 
 /** The encoder's output [1, frames, 288] for 16 kHz mono samples in [-1, 1]. */
@@ -50,12 +66,19 @@ export async function encode({ runtime, encoder }: Moonshine, samples: Float32Ar
 
 /** Greedy decoding, at most six and a half tokens per second of sound. */
 export async function transcribe(model: Moonshine, samples: Float32Array): Promise<Transcript> {
-  const { runtime, decoder } = model;
   const start = performance.now();
   const hidden = await encode(model, samples);
   const encoded = performance.now();
-  const limit = Math.max(4, Math.trunc((samples.length / SAMPLE_RATE) * 6.5) + 1);
-  let past = emptyCache(runtime);
+  const tokens = await decode(model, hidden, samples.length);
+  const text = model.textOf(tokens.filter((token, i) => i === 0 || token !== END));
+  return { text, encoderMs: encoded - start, stepMs: (performance.now() - encoded) / (tokens.length - 1) };
+}
+
+/** The tokens heard in what the encoder gave for `samples` samples, from the start token to the end token or the limit. */
+export async function decode(model: Moonshine, hidden: Tensor, samples: number): Promise<number[]> {
+  const { runtime, decoder } = model;
+  const limit = Math.max(4, Math.trunc((samples / SAMPLE_RATE) * 6.5) + 1);
+  let past = emptyCache(model);
   const tokens = [START];
   for (let step = 0; step < limit && tokens[tokens.length - 1] !== END; step++) {
     const outputs = await decoder.run({
@@ -73,18 +96,19 @@ export async function transcribe(model: Moonshine, samples: Float32Array): Promi
       }),
     );
   }
-  const text = llamaTokenizer.decode(tokens.filter((token, i) => i === 0 || token !== END)).trim();
-  return { text, encoderMs: encoded - start, stepMs: (performance.now() - encoded) / (tokens.length - 1) };
+  return tokens;
 }
 
-function emptyCache({ Tensor }: Runtime): Record<string, Tensor> {
-  const names = Array.from({ length: LAYERS }, (_, layer) =>
-    ["decoder", "encoder"].flatMap((side) =>
-      ["key", "value"].map((what) => `past_key_values.${layer}.${side}.${what}`),
-    ),
-  ).flat();
+/** The cache of the first step: its inputs' shapes say how many heads of how many features there are. */
+export function emptyCache({ runtime: { Tensor }, decoder }: Omit<Moonshine, "encoder">): Record<string, Tensor> {
   return Object.fromEntries(
-    names.map((name) => [name, new Tensor("float32", new Float32Array(0), [0, HEADS, 1, SIZE])]),
+    decoder.inputMetadata
+      .filter(({ name }) => name.startsWith("past_key_values"))
+      .map((input) => {
+        const shape = input.isTensor ? input.shape : [];
+        const dims = [0, Number(shape[1]), 1, Number(shape[3])];
+        return [input.name, new Tensor("float32", new Float32Array(0), dims)];
+      }),
   );
 }
 
