@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseTile, type Tile } from "../src/backends/webgpu/kernels/matmul/tile.js";
 import { bytesOf, type SparseTensor } from "../src/layouts/index.js";
 import { type Captured, capture, denseWeight, PLAIN_GPU, sparseWeight } from "../test/support/capture-webgpu.js";
 import { denseTwin } from "./dense-twin.js";
@@ -14,12 +15,29 @@ import { denseTwin } from "./dense-twin.js";
 const TOOL = fileURLToPath(new URL("../../shared/tools/gpu-isa/gpu-isa.mjs", import.meta.url));
 const DOCS = fileURLToPath(new URL("../docs/webgpu-kernels.md", import.meta.url));
 const FAMILIES = ["navi31", "vega10"];
+interface Unit {
+  /** Workgroup memory that a compute unit shares out, in what portions, and the SIMD units that share it. */
+  readonly memory: number;
+  readonly portion: number;
+  readonly simds: number;
+  /** Cycles of a multiply-add of 64 threads. */
+  readonly cycles: number;
+}
+const UNITS: Readonly<Record<string, Unit>> = {
+  navi31: { memory: 65536, portion: 1024, simds: 2, cycles: 1 },
+  vega10: { memory: 65536, portion: 512, simds: 4, cycles: 4 },
+};
+/** How often the compiler takes a loop to run. */
+const TRIPS = 8;
 const SHAPE = [2048, 1024, 1024] as const;
 
 interface Figures {
   readonly inverse_throughput: number;
   readonly valu: number;
+  /** Multiply-adds in a trip of the loop that the result needs. */
   readonly fma: number;
+  /** The share of them in the estimated cycles. */
+  readonly fma_share: number;
   readonly waves: number;
 }
 
@@ -29,7 +47,10 @@ export interface Result extends Figures {
   /** The layout with its parameters. */
   readonly parameters: string;
   readonly sparsity: number;
+  /** Rows × tokens of a workgroup × k of a trip of the loop / rows × tokens of a thread. */
   readonly tile: string;
+  /** The k between two barriers. */
+  readonly step: number;
   readonly x: "[K, N]" | "[N, K]";
   readonly family: string;
   readonly dense_ratio: number;
@@ -59,15 +80,28 @@ function figuresOf(text: string, threadTile: number, kept: number): Map<string, 
   for (const family of FAMILIES) {
     const line = out.split("\n").find((l) => l.includes(`${family}:`))!;
     const figure = (name: string) => Number(new RegExp(`${name} (\\d+)`).exec(line)![1]);
+    const [fma, inverse_throughput] = [threadTile * kept, figure("Inverse Throughput")];
     figures.set(family, {
-      inverse_throughput: figure("Inverse Throughput"),
+      inverse_throughput,
       valu: figure("VALU"),
-      fma: threadTile * kept,
-      waves: figure("Subgroups per SIMD"),
+      fma,
+      fma_share: Number(((TRIPS * fma * UNITS[family]!.cycles) / inverse_throughput).toFixed(3)),
+      waves: wavesOf(family, text, figure("Subgroups per SIMD"), figure("LDS size")),
     });
   }
   return figures;
 }
+
+/** Waves of 64 threads that are resident on a SIMD unit: as many as registers and workgroup memory leave room for. */
+function wavesOf(family: string, text: string, byRegisters: number, bytes: number): number {
+  const { memory, portion, simds } = UNITS[family]!;
+  const waves = Math.ceil(Number(/@workgroup_size\((\d+)/.exec(text)![1]) / 64);
+  const groups = Math.floor(memory / (Math.ceil(bytes / portion) * portion));
+  return Math.min(byRegisters, Math.ceil((groups * waves) / simds));
+}
+
+const textOf = ({ rows, tokens, depth, unroll, threadRows, threadVectors }: Tile): string =>
+  `${rows}x${tokens}x${depth * unroll}/${threadRows}x${4 * threadVectors}`;
 
 interface Case {
   readonly pattern: string;
@@ -86,6 +120,7 @@ const CASES: readonly Case[] = [
   { pattern: "block:16x16@90%", layout: "bsr:16x16", sparsity: 0.9 },
   { pattern: "block:32x32@90%", layout: "bsr:32x32", sparsity: 0.9 },
   { pattern: "block:64x64@90%", layout: "bsr:64x64", sparsity: 0.9 },
+  { pattern: "block:32x32@75%", layout: "bsr:32x32", sparsity: 0.75 },
   { pattern: "block:64x64@75%", layout: "bsr:64x64", sparsity: 0.75 },
   { pattern: "2:4", layout: "semi-structured", sparsity: 0.5 },
   { pattern: "50%", layout: "bitmask", sparsity: 0.5 },
@@ -110,8 +145,7 @@ function measure(): Result[] {
       const half = figuresOf(dense.half.build(PLAIN_GPU), work, tile.depth);
       const figures = new Map(
         [...whole].map(([family, f]) => {
-          const outside =
-            tile.unroll === 1 ? 0 : Math.max(0, 2 * half.get(family)!.inverse_throughput - f.inverse_throughput);
+          const outside = Math.max(0, 2 * half.get(family)!.inverse_throughput - f.inverse_throughput);
           return [family, { ...f, outside }] as const;
         }),
       );
@@ -122,7 +156,8 @@ function measure(): Result[] {
           layout: "dense",
           parameters: "dense",
           sparsity: 0,
-          tile: dense.text,
+          tile: textOf(tile),
+          step: tile.depth,
           x,
           family,
           ...f,
@@ -154,7 +189,8 @@ function measure(): Result[] {
           layout: nameOf(layout),
           parameters: layout,
           sparsity,
-          tile: twin.text,
+          tile: textOf(parseTile(launch.code.key)),
+          step: parseTile(launch.code.key).depth,
           x,
           family,
           ...f,
@@ -203,15 +239,15 @@ const percent = (share: number): string => `${Number((100 * share).toFixed(1))} 
 function tablesOf(results: readonly Result[], bytes: readonly BytesResult[]): string {
   const rows = results.map(
     (r) =>
-      `| ${r.family} | ${r.x} | ${r.parameters} | ${r.kernel} | ${r.sparsity === 0 ? "" : percent(r.sparsity)} | ${r.tile} | ${r.inverse_throughput} | ${r.valu} | ${percent(r.fma / r.valu)} | ${r.waves} | ${r.layout === "dense" ? "" : `**${r.dense_ratio.toFixed(2)}**`} |`,
+      `| ${r.family} | ${r.x} | ${r.parameters} | ${r.kernel} | ${r.sparsity === 0 ? "" : percent(r.sparsity)} | ${r.tile} | ${r.step} | ${r.inverse_throughput} | ${r.valu} | ${percent(r.fma / r.valu)} | ${percent(r.fma_share)} | ${r.waves} | ${r.layout === "dense" ? "" : `**${r.dense_ratio.toFixed(2)}**`} |`,
   );
   const byteRows = bytes.map(
     (r) =>
       `| ${r.layout} | ${percent(r.sparsity)} | ${r.values} | ${r.bytes_per_weight} | ${r.layout_bytes_per_weight} |`,
   );
   return [
-    "| GPU | x | layout | kernel | sparsity | tile | inverse throughput | VALU | multiply-adds of VALU | waves | × dense |",
-    "| --- | --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+    "| GPU | x | layout | kernel | sparsity | tile | step | inverse throughput | VALU | multiply-adds of VALU | of cycles | waves | × dense |",
+    "| --- | --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ...rows,
     "",
     "Bytes of W that the kernel for few tokens reads, for each weight of the dense matrix:",

@@ -1,16 +1,13 @@
 import type { ValueDataType } from "../../../../layouts/index.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
-import { type Fill, guarded, shares } from "./fill-matrix.js";
-import type { Tile } from "./tile.js";
-
-/** Slots of a band with the one that fills up its last word. */
-export const evenSlots = (slots: number): number => slots + (slots & 1);
+import { type Fill, guarded } from "./fill-matrix.js";
+import { type Tile, threadsOf } from "./tile.js";
 
 /** Sparse weights in the forms that prepare.ts makes. */
 export type WeightFill =
   /**
    * Bands of `band` rows, those of a thread or all of a tile, keep the same `slots` k of each step (V:n:m). `w` holds [row tile][step][slot][row of the tile],
-   * `kept` [row tile][step][band of the tile][slot]: the k in the step times tokens / 4, 16 bits each, bands padded to whole words.
+   * `kept` [row tile][step][band of the tile][slot]: where the k's line of X is in workgroup memory (lines.ts), in vectors.
    */
   | { readonly kind: "bands"; readonly values: ValueDataType; readonly slots: number; readonly band: number }
   /**
@@ -19,10 +16,11 @@ export type WeightFill =
    */
   | { readonly kind: "columns"; readonly values: ValueDataType; readonly run: number }
   /**
-   * Any nonzeros, multiplied as if dense: `kept` [row tile][step][row of the tile] has the bits of the kept k of the step and
-   * the place of the first one in `w`.
+   * Any nonzeros, multiplied as if dense, in blocks of four rows and as many k as a thread expands (`blockDepth`): `kept` [row tile][step][thread] has
+   * a bit for each weight of the block, row by row, and where its values begin in `w`, in the same order. With `pairs`, blocks are four k
+   * deep and rows keep two of them: `kept` has the bits alone, `w` [row tile][step][thread][row][2].
    */
-  | { readonly kind: "expand"; readonly values: ValueDataType };
+  | { readonly kind: "expand"; readonly values: ValueDataType; readonly pairs: boolean };
 
 interface Around {
   readonly tile: Tile;
@@ -63,87 +61,144 @@ export function valueAt(values: ValueDataType, index: Piece): Wgsl {
   }
 }
 
+/** Vectors of a step's weights, and with those that threads write that have no share in them. */
+const stepVectors = (weights: WeightFill, { rows, depth }: Tile): number =>
+  ((weights.kind === "bands" ? weights.slots : depth) * rows) / 4;
+export const weightVectors = (weights: WeightFill, tile: Tile, threads: number): number =>
+  Math.ceil(stepVectors(weights, tile) / threads) * threads;
+
 function copy(weights: Exclude<WeightFill, { kind: "expand" }>, around: Around): Fill {
-  const { tile, lane, steps } = around;
+  const { tile, threads, lane, steps } = around;
   const { values } = weights;
-  const vectors = ((weights.kind === "bands" ? weights.slots : tile.depth) * tile.rows) / 4;
-  const parts = shares(vectors, around);
+  const vectors = stepVectors(weights, tile);
+  const parts = Array.from({ length: weightVectors(weights, tile, threads) / threads }, (_, i) => i);
   const first = weights.kind === "bands" ? wgsl`group_id.x * ${steps}` : "starts[group_id.x]";
-  const indices = weights.kind === "columns" ? null : indicesFill(weights, around);
+  const places = weights.kind === "columns" ? null : placesFill(weights, around);
   return {
     before: [
       wgsl`let w_at = ${first} * ${vectors}u + ${lane};`,
-      parts.map((_, i) => wgsl`var w_part${i}: ${weightType(weights)};`),
-      indices?.before ?? [],
+      parts.map((i) => wgsl`var w_part${i}: ${weightType(weights)};`),
+      wgsl`var w_step = 0u;`,
+      places?.before ?? [],
     ],
     // Threads without a share read a neighbour's.
     load: [
-      wgsl`let w_step = step * ${vectors}u;`,
-      parts.map((_, i) => wgsl`w_part${i} = w[w_at + w_step + ${i * around.threads}u];`),
-      indices?.load ?? [],
+      parts.map((i) => wgsl`w_part${i} = w[w_at + w_step + ${i * threads}u];`),
+      wgsl`w_step = min(w_step + ${vectors}u, (steps - 1u) * ${vectors}u);`,
+      places?.load ?? [],
     ],
     store: [
-      parts.map(({ index, guard }, i) => guarded(guard, wgsl`ws[${index}] = ${widen(values, `w_part${i}`)};`)),
-      indices?.store ?? [],
+      parts.map((i) => wgsl`ws[${lane} + ${i * threads}u] = ${widen(values, `w_part${i}`)};`),
+      places?.store ?? [],
     ],
   };
 }
 
 /** Elements of `w`. */
-export const weightType = ({ kind, values }: WeightFill) => {
-  if (kind === "expand") return values === "float32" ? "f32" : "u32";
+export const weightType = (weights: WeightFill) => {
+  const { values } = weights;
+  if (weights.kind === "expand" && !weights.pairs) return values === "float32" ? "f32" : "u32";
   return values === "float32" ? "vec4<f32>" : values === "int8" ? "u32" : "vec2<u32>";
 };
 
-/** The k of a step's bands, in registers. Where all rows of the tile share them they are the same for all threads, who need not work on them. */
-function indicesFill({ band, slots }: Extract<WeightFill, { kind: "bands" }>, { tile, steps }: Around): Fill {
-  const words = evenSlots(slots) / 2;
-  const perStep = (tile.rows / band) * words;
-  const own = band === tile.rows ? "" : wgsl` + row_group * ${words}u`;
+/** Where the X of a step's kept k is for a thread. Where all rows of the tile share a band it is looked up once for all threads. */
+function placesFill({ band, slots }: Extract<WeightFill, { kind: "bands" }>, { tile, steps }: Around): Fill {
+  const perStep = (tile.rows / band) * slots;
+  const own = band === tile.rows ? "" : wgsl` + row_group * ${slots}u`;
   return {
     before: [
       wgsl`let kept_at = group_id.x * ${steps} * ${perStep}u${own};`,
-      unroll(words, (i) => [wgsl`var kept_${i}: u32;`, wgsl`var next_kept_${i}: u32;`]),
+      unroll(slots, (i) => [wgsl`var kept_${i}: u32;`, wgsl`var place_${i}: u32;`]),
+      wgsl`var kept_step = 0u;`,
     ],
-    load: unroll(words, (i) => wgsl`next_kept_${i} = kept[kept_at + step * ${perStep}u + ${i}u];`),
-    store: unroll(words, (i) => wgsl`kept_${i} = next_kept_${i};`),
+    load: [
+      unroll(slots, (i) => wgsl`kept_${i} = kept[kept_at + kept_step + ${i}u];`),
+      wgsl`kept_step = min(kept_step + ${perStep}u, (steps - 1u) * ${perStep}u);`,
+    ],
+    store: unroll(slots, (i) => wgsl`place_${i} = kept_${i};`),
   };
 }
 
-/** Each thread expands four rows of some neighbouring k. */
-function expand({ values }: Extract<WeightFill, { kind: "expand" }>, { tile, threads, lane, steps }: Around): Fill {
+/** The k that a thread expands of each of four rows. */
+export const blockDepth = (tile: Tile): number => Math.max(1, (tile.depth * tile.rows) / (4 * threadsOf(tile)));
+
+/** Each thread expands a block. */
+function expand(
+  { values, pairs }: Extract<WeightFill, { kind: "expand" }>,
+  { tile, threads, lane, steps }: Around,
+): Fill {
   const { rows, depth } = tile;
   const quads = rows / 4;
-  const deep = Math.max(1, (depth * quads) / threads);
-  const busy = (depth / deep) * quads;
-  const guard = busy < threads ? wgsl`${lane} < ${busy}u` : null;
+  const deep = blockDepth(tile);
+  const blocks = (depth / deep) * quads;
+  const each = (line: (row: number, i: number) => Piece) =>
+    unroll(4, (r) => unroll(pairs ? 2 : deep, (i) => line(r, i)));
+  const masks = (r: number) =>
+    unroll(deep, (k) => wgsl`let kept_${r}_${k} = (w_kept & ${2 ** (r * deep + k)}u) != 0u;`);
   return {
     before: wgsl`
-      let w_quad = ${lane} % ${quads}u;
-      let w_k = (${lane} / ${quads}u) * ${deep}u;
-      let w_to = w_k * ${quads}u + w_quad;
-      let kept_at = group_id.x * ${steps} * ${rows}u + 4u * w_quad;
-      ${unroll(deep, (k) => `var w_part${k}: vec4<f32>;`)}
+      let w_to = (${lane} / ${quads}u) * ${deep * quads}u + ${lane} % ${quads}u;
+      let block = group_id.x * ${steps} * ${blocks}u + ${lane};
+      var block_step = 0u;
+      var w_kept: u32;
+      ${pairs ? unroll(2, (i) => wgsl`var w_part${i}: ${weightType({ kind: "expand", values, pairs })};`) : each((r, i) => wgsl`var w_${r}_${i}: f32;`)}
     `,
     load: wgsl`
-      {
-        ${unroll(4, (r) => [
-          wgsl`let kept_${r} = kept[kept_at + step * ${rows}u + ${r}u];`,
-          wgsl`var bits_${r} = kept_${r}.x >> w_k;`,
-          wgsl`var at_${r} = kept_${r}.y + countOneBits(kept_${r}.x & ((1u << w_k) - 1u));`,
-        ])}
-        ${unroll(deep, (k) => [
-          unroll(
-            4,
-            (r) => wgsl`w_part${k}.${"xyzw"[r]!} = select(0.0, ${valueAt(values, `at_${r}`)}, (bits_${r} & 1u) != 0u);`,
-          ),
-          k + 1 < deep ? unroll(4, (r) => [wgsl`at_${r} += bits_${r} & 1u;`, wgsl`bits_${r} >>= 1u;`]) : [],
-        ])}
-      }
+      ${pairs ? loadPairs : loadValues(values, deep)}
+      block_step = min(block_step + ${blocks}u, (steps - 1u) * ${blocks}u);
     `,
     store: guarded(
-      guard,
-      unroll(deep, (k) => wgsl`ws[w_to + ${k * quads}u] = w_part${k};`),
+      blocks < threads ? wgsl`${lane} < ${blocks}u` : null,
+      wgsl`
+        {
+          ${pairs ? unroll(2, (i) => wgsl`let pairs_${i} = ${widen(values, `w_part${i}`)};`) : []}
+          ${unroll(4, (r) => [masks(r), pairs ? spreadPair(r) : spreadValues(r, deep)])}
+          ${unroll(deep, (k) => wgsl`ws[w_to + ${k * quads}u] = vec4<f32>(${[0, 1, 2, 3].map((r) => `full_${r}_${k}`).join(", ")});`)}
+        }
+      `,
     ),
   };
 }
+
+const loadPairs = wgsl`
+  w_kept = kept[block + block_step];
+  w_part0 = w[2u * (block + block_step)];
+  w_part1 = w[2u * (block + block_step) + 1u];
+`;
+
+/** As many values of each row as it can have: those beyond its own are not used. */
+const loadValues = (values: ValueDataType, deep: number): Piece => wgsl`
+  {
+    let found = kept[block + block_step];
+    w_kept = found.x;
+    ${unroll(4, (r) => [
+      wgsl`let at_${r} = found.y${r === 0 ? "" : ` + countOneBits(found.x & ${2 ** (r * deep) - 1}u)`};`,
+      unroll(deep, (i) => wgsl`w_${r}_${i} = ${valueAt(values, `at_${r} + ${i}u`)};`),
+    ])}
+  }
+`;
+
+/** Two values over four k: the first is at the first kept k, the second at the last. */
+function spreadPair(r: number): Piece {
+  const value = (i: number) => `pairs_${r >> 1}.${"xyzw"[2 * (r & 1) + i]!}`;
+  const [a, b] = [value(0), value(1)];
+  const kept = (k: number) => `kept_${r}_${k}`;
+  return [
+    `let full_${r}_0 = select(0.0, ${a}, ${kept(0)});`,
+    `let full_${r}_1 = select(0.0, select(${a}, ${b}, ${kept(0)}), ${kept(1)});`,
+    `let full_${r}_2 = select(0.0, select(${b}, ${a}, ${kept(3)}), ${kept(2)});`,
+    `let full_${r}_3 = select(0.0, ${b}, ${kept(3)});`,
+  ];
+}
+
+/** The values of a row one by one: each kept k takes the first, and leaves the others one place further on. */
+const spreadValues = (r: number, deep: number): Piece => [
+  unroll(deep, (i) => `let rest_${r}_0_${i} = w_${r}_${i};`),
+  unroll(deep, (k) => [
+    `let full_${r}_${k} = select(0.0, rest_${r}_${k}_0, kept_${r}_${k});`,
+    unroll(deep - k - 1, (i) => {
+      const [stays, moves] = [`rest_${r}_${k}_${i}`, `rest_${r}_${k}_${i + 1}`];
+      return `let rest_${r}_${k + 1}_${i} = select(${stays}, ${moves}, kept_${r}_${k});`;
+    }),
+  ]),
+];

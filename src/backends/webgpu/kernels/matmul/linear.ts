@@ -105,7 +105,7 @@ function tilePreparer(tensor: SparseTensor, tile: Tile, form: Form): (begin: num
       case "columns":
         return prepareColumns(entries, tile, form.run);
       case "expand":
-        return prepareExpand(entries, tile);
+        return prepareExpand(entries, tile, form.pairs);
     }
   };
 }

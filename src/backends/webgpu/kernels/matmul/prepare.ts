@@ -1,8 +1,8 @@
 import type { SparseTensor, ValueDataType } from "../../../../layouts/index.js";
 import { type Entries, entriesOf } from "../../../specs/matmul/weights.js";
 import type { Form } from "../parts.js";
-import type { WeightFill } from "./fill-weights.js";
-import { evenSlots } from "./fill-weights.js";
+import { blockDepth, type WeightFill } from "./fill-weights.js";
+import { lineOf, linePitch } from "./lines.js";
 import { type Tile, tileText } from "./tile.js";
 
 /** A sparse weight, or some of its rows, in the order in which a tile kernel reads it. */
@@ -77,8 +77,7 @@ export function prepareBands(
   const tiles = Math.ceil(rows / tile.rows);
   // Indices for each thread's rows, or, where a band has the whole tile, once.
   const height = band >= tile.rows ? tile.rows : tile.threadRows;
-  const perBand = evenSlots(slots);
-  const perStep = (tile.rows / height) * perBand;
+  const perStep = (tile.rows / height) * slots;
   const key = `matmul/bands/${tileText(tile)}/${height}`;
   const w = formOf(tiles * steps * slots * tile.rows * BYTES[dtype], (target) => {
     const write = valueWriter(entries, target);
@@ -94,8 +93,8 @@ export function prepareBands(
       }
     }
   });
-  const kept = formOf(up(tiles * steps * perStep * 2, 4), (target) => {
-    const places = new Uint16Array(target.buffer, target.byteOffset, target.byteLength >> 1);
+  const kept = formOf(tiles * steps * perStep * 4, (target) => {
+    const places = words(target);
     for (let row = 0; row < rows; row += height) {
       const inTile = row % tile.rows;
       const tileFrom = ((row - inTile) / tile.rows) * steps;
@@ -104,8 +103,8 @@ export function prepareBands(
         const step = Math.floor(columns[i]! / depth);
         slot = step === before ? slot + 1 : 0;
         before = step;
-        const at = (tileFrom + step) * perStep + (inTile / height) * perBand + slot;
-        places[at] = ((columns[i]! % depth) * tile.tokens) / 4;
+        const at = (tileFrom + step) * perStep + (inTile / height) * slots + slot;
+        places[at] = lineOf(tile, columns[i]! % depth) * linePitch(tile, tile.tokens);
       }
     }
   });
@@ -184,46 +183,75 @@ export function prepareColumns(entries: Entries, tile: Tile, run: 1 | 4): TileFo
   };
 }
 
-/** Any nonzeros: bits and values by row, step by step. */
-export function prepareExpand(entries: Entries, tile: Tile): TileForms {
+/** Any nonzeros: bits and values by the blocks that threads expand. With `pairs`, two of each four. */
+export function prepareExpand(entries: Entries, tile: Tile, pairs: boolean): TileForms {
   const { rows, cols, start, columns, values, dtype } = entries;
   const { depth } = tile;
   const steps = up(Math.ceil(cols / depth), tile.unroll);
   const tiles = Math.ceil(rows / tile.rows);
-  const bits = (): Uint32Array => {
-    const info = new Uint32Array(2 * tiles * steps * tile.rows);
+  const deep = blockDepth(tile);
+  const quads = tile.rows / 4;
+  const blocks = (depth / deep) * quads;
+  /** The block of a weight, and its bit there. */
+  const placeOf = (row: number, k: number): readonly [block: number, bit: number] => {
+    const quad = Math.floor((row % tile.rows) / 4);
+    const step = Math.floor(row / tile.rows) * steps + Math.floor(k / depth);
+    return [step * blocks + Math.floor((k % depth) / deep) * quads + quad, (row % 4) * deep + (k % deep)];
+  };
+  const bitsOf = (): Uint32Array => {
+    const bits = new Uint32Array(tiles * steps * blocks);
     for (let row = 0; row < rows; row++) {
-      const inTile = row % tile.rows;
-      const from = ((row - inTile) / tile.rows) * steps;
       for (let i = start[row]!; i < start[row + 1]!; i++) {
-        const step = Math.floor(columns[i]! / depth);
-        const at = 2 * ((from + step) * tile.rows + inTile);
-        info[at] = info[at]! | (1 << (columns[i]! % depth));
+        const [block, bit] = placeOf(row, columns[i]!);
+        bits[block] = bits[block]! | (1 << bit);
       }
     }
-    // Values follow in the order in which the tiles read them.
-    let place = 0;
-    for (let at = 0; at < info.length; at += 2) {
-      info[at + 1] = place;
-      for (let rest = info[at]!; rest !== 0; rest &= rest - 1) place++;
-    }
-    return info;
+    return pairs ? bits.map(withPairs) : bits;
   };
-  const key = `matmul/expand/${tileText(tile)}`;
-  const kept = formOf(8 * tiles * steps * tile.rows, (target) => words(target).set(bits()));
-  const w = formOf(up(values.length * BYTES[dtype], 4) + 16, (target) => {
+  /** Where each block's values begin. */
+  const placesOf = (bits: Uint32Array): Uint32Array => {
+    let next = 0;
+    return bits.map((block, i) => {
+      const place = pairs ? 8 * i : next;
+      next += popcount(block);
+      return place;
+    });
+  };
+  const key = `matmul/expand/${tileText(tile)}${pairs ? "/pairs" : ""}`;
+  const kept = formOf((pairs ? 4 : 8) * tiles * steps * blocks, (target) => {
+    const bits = bitsOf();
+    const places = placesOf(bits);
+    const list = words(target);
+    bits.forEach((block, i) => {
+      if (pairs) list[i] = block;
+      else list.set([block, places[i]!], 2 * i);
+    });
+  });
+  const count = pairs ? 8 * tiles * steps * blocks : values.length;
+  const w = formOf(up(count * BYTES[dtype], 4) + 16, (target) => {
     const write = valueWriter(entries, target);
-    const info = bits();
+    const bits = bitsOf();
+    const places = placesOf(bits);
     for (let row = 0; row < rows; row++) {
-      const inTile = row % tile.rows;
-      const from = ((row - inTile) / tile.rows) * steps;
       for (let i = start[row]!; i < start[row + 1]!; i++) {
-        const at = 2 * ((from + Math.floor(columns[i]! / depth)) * tile.rows + inTile);
-        write(info[at + 1]!, values[i]!);
-        info[at + 1] = info[at + 1]! + 1;
+        const [block, bit] = placeOf(row, columns[i]!);
+        write(places[block]! + popcount(bits[block]! & ((1 << bit) - 1)), values[i]!);
       }
     }
   });
   const padded = cols % (depth * tile.unroll) !== 0;
-  return { fill: { kind: "expand", values: dtype }, key, forms: { w, kept }, steps, padded };
+  return { fill: { kind: "expand", values: dtype, pairs }, key, forms: { w, kept }, steps, padded };
+}
+
+function popcount(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** Rows of four k that keep fewer than two keep more, whose values are zero. */
+function withPairs(block: number): number {
+  let bits = block;
+  for (let bit = 0; bit < 16; bit++) if (popcount((bits >> (bit & 12)) & 15) < 2) bits |= 1 << bit;
+  return bits;
 }

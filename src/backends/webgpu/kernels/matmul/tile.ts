@@ -2,7 +2,8 @@ import type { Epilogue, Order } from "../../../specs/matmul/epilogue.js";
 import type { ShaderCode } from "../../kernel.js";
 import { input, output, type Piece, type Storage, shader, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { type Fill, type MatrixFill, matrixFill } from "./fill-matrix.js";
-import { type WeightFill, weightFill, weightType } from "./fill-weights.js";
+import { type WeightFill, weightFill, weightType, weightVectors } from "./fill-weights.js";
+import { lineOf, linePitch, lineVectors } from "./lines.js";
 import { epilogueKey, storeText, storeTile } from "./store.js";
 
 /**
@@ -72,7 +73,7 @@ function weightsKey(weights: Weights): string {
     case "columns":
       return `columns:${weights.values}:${weights.run}`;
     case "expand":
-      return `expand:${weights.values}`;
+      return `expand:${weights.values}${weights.pairs ? ":pairs" : ""}`;
   }
 }
 
@@ -108,7 +109,9 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
   const slots = weights.kind === "bands" ? weights.slots : depth;
   const bindings: Record<string, Storage> = {
     w: input(weights.kind === "matrix" ? vectorType(weights.fill.width) : weightType(weights)),
-    ...(weights.kind === "matrix" ? {} : { kept: input(weights.kind === "expand" ? "vec2<u32>" : "u32") }),
+    ...(weights.kind === "matrix"
+      ? {}
+      : { kept: input(weights.kind === "expand" && !weights.pairs ? "vec2<u32>" : "u32") }),
     ...(weights.kind === "columns" ? { starts: input("u32") } : {}),
     x: input(vectorType(x.width)),
     ...(epilogue.bias ? { bias: input(storeType(spec, "bias")) } : {}),
@@ -126,8 +129,8 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
     uniforms: TILE_UNIFORMS,
     declarations: () => wgsl`
       // k outermost; vectors run along tokens and along rows.
-      var<workgroup> xs: array<vec4<f32>, ${(depth * tokens) / 4}>;
-      var<workgroup> ws: array<vec4<f32>, ${(slots * rows) / 4}>;
+      var<workgroup> xs: array<vec4<f32>, ${lineVectors(tile, tokens)}>;
+      var<workgroup> ws: array<vec4<f32>, ${weights.kind === "matrix" ? lineVectors(tile, rows) : weightVectors(weights, tile, threads)}>;
       ${storeText(spec)}
     `,
     body: (s) => {
@@ -144,7 +147,7 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
           base: spec.batched ? "x_base" : null,
           gather,
         },
-        { depth, threads, K: s.K!, lane: s.lane },
+        { tile, threads, K: s.K!, lane: s.lane },
       );
       const fillW =
         weights.kind === "matrix"
@@ -160,7 +163,7 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
                 base: spec.batched ? "w_base" : null,
                 gather: null,
               },
-              { depth, threads, K: s.K!, lane: s.lane },
+              { tile, threads, K: s.K!, lane: s.lane },
             )
           : weightFill(weights, { tile, threads, lane: s.lane, steps: s.steps! });
       return wgsl`
@@ -203,18 +206,19 @@ function loopText(
     {
       ${load}
     }
+    ${store}
     for (var done = 0u; done < steps; done += ${trip}u) {
       ${unroll(
         trip,
         (u) => wgsl`
-          workgroupBarrier();
-          ${store}
           workgroupBarrier();
           step = min(done + ${u + 1}u, steps - 1u);
           {
             ${load}
           }
           ${multiply}
+          workgroupBarrier();
+          ${store}
         `,
       )}
     }
@@ -232,12 +236,6 @@ export const vectorType = (width: 1 | 2 | 4) => (width === 1 ? "f32" : (`vec${wi
 const storeType = ({ yVector, yOrder }: TileShader, what: "y" | "bias") =>
   yVector && (what === "y" || yOrder === "token-major") ? "vec4<f32>" : "f32";
 
-/** Where the k of a band's slot begins in workgroup memory: two to a word. */
-function placeText({ depth, tokens }: Tile, slot: number): Wgsl {
-  const word = `kept_${slot >> 1}`;
-  return wgsl`(${(slot & 1) === 0 ? word : `(${word} >> 16u)`} & ${((depth - 1) * tokens) / 4}u)`;
-}
-
 /** All kept k of a step. The places of bands are in registers, which no loop can number. */
 const slotsText = (spec: TileShader, slots: number, lanes: number): Piece =>
   spec.tile.rolled && spec.weights.kind !== "bands"
@@ -251,13 +249,15 @@ const slotsText = (spec: TileShader, slots: number, lanes: number): Piece =>
 /** One kept k of each of the thread's rows, times its tokens. */
 function slotText({ tile, weights }: TileShader, slot: number | "slot", lanes: number): Piece {
   const { rows, tokens, threadRows, threadVectors } = tile;
-  const times = (count: number) => (slot === "slot" ? `slot * ${count}u` : `${slot * count}u`);
-  const x =
-    weights.kind === "bands" ? wgsl`${placeText(tile, slot as number)} | column` : `${times(tokens / 4)} + column`;
+  const times = (line: (k: number) => number, pitch: number) =>
+    slot === "slot" ? `slot * ${pitch}u` : `${line(slot) * pitch}u`;
+  const line = (k: number) => lineOf(tile, k);
+  const w = weights.kind === "matrix" ? times(line, linePitch(tile, rows)) : times((k) => k, rows / 4);
+  const x = weights.kind === "bands" ? `column + place_${slot}` : `column + ${times(line, linePitch(tile, tokens))}`;
   return wgsl`
     {
       let x_at = ${x};
-      let w_at = w_from + ${times(rows / 4)};
+      let w_at = w_from + ${w};
       ${unroll(threadVectors, (v) => wgsl`let x_${v} = xs[x_at + ${v * lanes}u];`)}
       ${unroll(threadRows / 4, (j) => wgsl`let w_${j} = ws[w_at + ${j}u];`)}
       ${unroll(threadRows, (r) =>
