@@ -15,10 +15,10 @@ import {
 import type { Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
 import { locateAsync, NonzeroError, Tensor } from "../../tensor/index.js";
-import { isFusible } from "../specs/elementwise/program.js";
 import type { DeviceBuffer } from "./device-buffer.js";
 import { boundBuffer, faultOf } from "./feeds.js";
 import type { GpuTensor } from "./gpu-tensor.js";
+import { isFusible } from "./kernels/elementwise/fusible.js";
 import { layOut, type Segment } from "./layout.js";
 import { lowerSteps } from "./lower.js";
 import { fillRoom, makeRoom, tensorsIn } from "./outputs.js";
@@ -145,7 +145,7 @@ export function webgpuPlan(
     if (!(cause instanceof NonzeroError) || cause.code !== "device") return cause;
     for (const [i, input] of spec.inputs.entries()) {
       if (!fed.has(input)) continue;
-      const fault = await faultOf(gpu, (feeds[i] as GpuTensor).gpuBuffer);
+      const fault = await locateAsync({ field: input.name }, () => faultOf(gpu, (feeds[i] as GpuTensor).gpuBuffer));
       if (fault !== null) return new NonzeroError("invalid-argument", fault, { field: input.name }, { cause });
     }
     return cause;

@@ -89,7 +89,7 @@ export function addBench(program: Command): void {
 function withTiming(command: Command): Command {
   return command
     .addOption(devicesOption())
-    .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
+    .option("--threads <n>", "threads of wasm and of onnxruntime (default: all processors, at most 8)", wholeNumber(1))
     .option("--repeat <rounds>", "rounds to time (default: as many as --seconds holds)", wholeNumber(1))
     .option("--seconds <s>", "seconds to spend on each contestant", positive, 3)
     .option("--json", "print JSON");

@@ -27,7 +27,7 @@ export function addCompare(program: Command): void {
       .argument("<b>", "another, with the same inputs"),
   )
     .addOption(deviceOption())
-    .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
+    .option("--threads <n>", "threads of wasm (default: all processors, at most 8)", wholeNumber(1))
     .option(
       "--tolerance <relative>",
       "exit with 1 if an output differs by more than this share of its largest value",

@@ -44,7 +44,7 @@ export function addRun(program: Command): void {
     program.command("run").description("run a model once and print what comes out").argument("<model>", "an ONNX file"),
   )
     .addOption(deviceOption())
-    .option("--threads <n>", "threads (default: all processors, at most 8)", wholeNumber(1))
+    .option("--threads <n>", "threads of wasm (default: all processors, at most 8)", wholeNumber(1))
     .option("--output <directory>", "write each output there as NAME.npy")
     .option("--plan", "print which kernel runs each step")
     .option("--json", "print JSON")
