@@ -1,6 +1,7 @@
 import { HALF_TILES, type HalfTiles } from "../../../../sparsity/index.js";
 import { type Func, f32x4, i32x4, type Local, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
+import { selectLanes } from "./relaxed.js";
 
 type Vector = Local<"v128">;
 
@@ -12,7 +13,7 @@ type RowSums = ReadonlyMap<number, Vector>;
  * two in a row, 36 of two rows above and 36 below, of which the best for each way of sharing the columns: 19 tiles to choose from.
  */
 export function keepBest(f: Func, device: DeviceInfo, magnitudes: readonly Vector[], mask: Vector): void {
-  const select = device.relaxed ? v128.relaxed_laneselect_i32x4 : v128.bitselect;
+  const select = selectLanes(device);
   const sums = [0, 1, 2, 3].map((row): RowSums => {
     const pairs = new Map<number, Vector>();
     for (let a = 0; a < 4; a++) {

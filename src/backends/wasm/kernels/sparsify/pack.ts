@@ -1,6 +1,7 @@
 import { type Func, type I32, i8x16, i16x8, i32x4, type Local, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
 import type { ElementCode } from "./elements.js";
+import { lookUpBytes, selectLanes } from "./relaxed.js";
 
 type Vector = Local<"v128">;
 type Four<T> = readonly [T, T, T, T];
@@ -18,36 +19,49 @@ export interface PackTargets {
 }
 
 /**
- * Writes what four tiles keep: of each row its two values, of each column its two values. `tiles` points at the 16 elements, `masks` at 16 bits
- * for each lane.
+ * Writes what four tiles keep: of each row its two values, of each column its two values. `tiles` points at the 16 elements and gets zeros where
+ * nothing is kept, so that few of them need registers at a time; `masks` at 16 bits for each lane.
  */
-export function packTiles(f: Func, element: ElementCode, tiles: I32, masks: I32, to: PackTargets): void {
+export function packTiles(
+  f: Func,
+  device: DeviceInfo,
+  element: ElementCode,
+  tiles: Local<"i32">,
+  masks: I32,
+  to: PackTargets,
+): void {
+  const select = selectLanes(device);
   const mask = f.local("v128", v128.load(masks));
-  const keep: Vector[] = [];
-  const kept: Vector[] = [];
-  for (let place = 0; place < 16; place++) {
-    const all = f.local("v128", i32x4.shr_s(i32x4.shl(mask, 31 - place), 31));
-    keep.push(all);
-    kept.push(f.local("v128", v128.and(v128.load(tiles, 16 * place), all)));
-  }
   const [first, second] = [f.local("v128"), f.local("v128")];
+  const [keep, kept] = [f.localArray("v128", 4), f.localArray("v128", 4)];
+  const readKeep = (i: number, place: number): void => f.set(keep[i]!, i32x4.shr_s(i32x4.shl(mask, 31 - place), 31));
   /** The first and the second kept value of each of four lines. */
-  const slots = ([a, b, c, d]: Four<number>): void => {
-    const later = v128.or(kept[b]!, v128.andnot(kept[c]!, keep[b]!));
-    f.set(first, v128.or(kept[a]!, v128.andnot(later, keep[a]!)));
-    const earlier = v128.or(v128.and(kept[c]!, v128.or(keep[a]!, keep[b]!)), v128.and(kept[b]!, keep[a]!));
-    f.set(second, v128.or(kept[d]!, earlier));
+  const slots = (): void => {
+    const [a, b, c, d] = kept as [Vector, Vector, Vector, Vector];
+    const [keepA, keepB] = keep as [Vector, Vector];
+    f.set(first, select(a, select(b, c, keepB), keepA));
+    f.set(second, v128.or(d, v128.or(v128.and(c, v128.or(keepA, keepB)), v128.and(b, keepA))));
   };
-  for (let i = 0; i < 4; i++) {
-    slots([4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]);
+  for (let row = 0; row < 4; row++) {
+    for (let col = 0; col < 4; col++) {
+      const place = 4 * row + col;
+      readKeep(col, place);
+      f.set(kept[col]!, v128.and(v128.load(tiles, 16 * place), keep[col]!));
+      f.storeV128(tiles, kept[col]!, 16 * place);
+    }
+    slots();
     if (element.bytes === 4) {
-      f.storeV128(to.rows[i]!, v128.shuffle32(first, second, [0, 4, 1, 5]));
-      f.storeV128(to.rows[i]!, v128.shuffle32(first, second, [2, 6, 3, 7]), 16);
-    } else f.storeV128(to.rows[i]!, v128.or(first, i32x4.shl(second, 16)));
+      f.storeV128(to.rows[row]!, v128.shuffle32(first, second, [0, 4, 1, 5]));
+      f.storeV128(to.rows[row]!, v128.shuffle32(first, second, [2, 6, 3, 7]), 16);
+    } else f.storeV128(to.rows[row]!, v128.or(first, i32x4.shl(second, 16)));
   }
-  for (let i = 0; i < 4; i++) {
-    slots([i, 4 + i, 8 + i, 12 + i]);
-    const line = (tile: number): number => (4 * tile + i) * to.lineBytes;
+  for (let col = 0; col < 4; col++) {
+    for (let row = 0; row < 4; row++) {
+      if (row < 2) readKeep(row, 4 * row + col);
+      f.set(kept[row]!, v128.load(tiles, 16 * (4 * row + col)));
+    }
+    slots();
+    const line = (tile: number): number => (4 * tile + col) * to.lineBytes;
     if (element.bytes === 4) {
       const pairs = f.local("v128", v128.shuffle32(first, second, [0, 4, 1, 5]));
       f.store64Lane(to.columns, pairs, 0, line(0));
@@ -61,7 +75,7 @@ export function packTiles(f: Func, element: ElementCode, tiles: I32, masks: I32,
       for (let tile = 0; tile < 4; tile++) f.store32Lane(to.columns, first, tile, line(tile));
     }
   }
-  f.free(mask, ...keep, ...kept, first, second);
+  f.free(mask, first, second, ...keep, ...kept);
 }
 
 /**
@@ -76,7 +90,7 @@ export function packCodes(
   rows: Four<Local<"i32">>,
   columns: I32,
 ): void {
-  const lookUp = device.relaxed ? i8x16.relaxed_swizzle : i8x16.swizzle;
+  const lookUp = lookUpBytes(device);
   const nibble = i32x4.const(0x0f0f0f0f);
   const [even, odd, word] = f.localArray("v128", 3) as [Vector, Vector, Vector];
   [low, high].forEach((half, i) => {

@@ -3,7 +3,7 @@ import { type Func, i8x16, i16x8, i32, i32x4, type Local, v128 } from "../../asm
 import type { DeviceInfo } from "../../kernel.js";
 import { keepBest } from "./best.js";
 import type { ElementCode } from "./elements.js";
-import { finishSort, keepGreedily, sortRow } from "./greedy.js";
+import { finishSort, keepGreedily, sortHalf } from "./greedy.js";
 import { packCodes, packTiles } from "./pack.js";
 import { SCRATCH } from "./scratch.js";
 
@@ -48,14 +48,15 @@ export function sparsifyUnit(
       readTiles(f, element, rows, tiles, (place, x) => {
         if (selection === "best") element.magnitude(f, values[place]!, x);
         else if (greedy) element.key(f, values[place]!, x, ranking);
-        if (greedy && place % 4 === 3) sortRow(f, values, place >> 2);
+        if (greedy && place === 7) sortHalf(f, values.slice(0, 8), 0, tiles);
+        if (greedy && place === 15) sortHalf(f, values.slice(8), 1, tiles);
       });
       if (selection === "best") {
         const mask = f.local("v128");
         keepBest(f, device, values, mask);
         f.storeV128(masks, mask);
         f.free(mask);
-      } else if (greedy) finishSort(f, element, ranking, values, tiles);
+      } else if (greedy) finishSort(f, device, element, ranking, tiles);
       for (const row of rows) f.increment(row, 16 * element.bytes);
       f.increment(tiles, 256);
       f.increment(masks, 16);
@@ -74,7 +75,7 @@ export function sparsifyUnit(
   f.set(masks, i32.add(scratch, SCRATCH.masks));
   f.doWhile(
     () => {
-      packTiles(f, element, tiles, masks, { rows: packed, columns: lines, lineBytes: at.lineBytes });
+      packTiles(f, device, element, tiles, masks, { rows: packed, columns: lines, lineBytes: at.lineBytes });
       for (const row of packed) f.increment(row, 8 * element.bytes);
       f.increment(lines, 16 * at.lineBytes);
       f.increment(tiles, 256);
