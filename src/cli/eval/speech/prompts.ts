@@ -104,14 +104,16 @@ async function makeFolder(folder: string, say: (line: string) => void, signal: A
   }
 }
 
-/** Prompts joined to chunks of at most `seconds`, in their order. */
-export function chunksOf(prompts: readonly Prompt[], seconds: number): Float32Array[] {
+/** Prompts joined in their order to chunks, each at most as many seconds long as it is told (or one prompt). */
+export function chunksOf(prompts: readonly Prompt[], seconds: () => number): Float32Array[] {
   const chunks: Float32Array[][] = [[]];
   let length = 0;
+  let most = seconds() * SAMPLE_RATE;
   for (const { samples } of prompts) {
-    if (length + samples.length > seconds * SAMPLE_RATE && length > 0) {
+    if (length + samples.length > most && length > 0) {
       chunks.push([]);
       length = 0;
+      most = seconds() * SAMPLE_RATE;
     }
     chunks.at(-1)!.push(samples);
     length += samples.length;

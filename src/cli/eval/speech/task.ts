@@ -5,13 +5,14 @@ import { NonzeroError, Tensor } from "../../../tensor/index.js";
 import { uniform } from "../../inputs.js";
 import type { Task, TaskOptions } from "../task.js";
 import { decode, emptyCache, encode, loadMoonshine, type Moonshine, type Runtime, transcribe } from "./moonshine.js";
-import { chunksOf, loadPrompts } from "./prompts.js";
+import { chunksOf, loadPrompts, type Prompt } from "./prompts.js";
 import { edits, wordsOf } from "./words.js";
 
 const ENCODER = "encoder_model.onnx";
 const DECODER = "decoder_model_merged.onnx";
-/** Prompts are joined to chunks of about this length for calibration. */
-const CHUNK_SECONDS = 6.5;
+/** Prompts are joined to chunks of such lengths, in seconds, for calibration. */
+const SHORTEST = 2;
+const LONGEST = 10;
 
 const open = (folder: string, { threads }: TaskOptions): Promise<Moonshine> =>
   loadMoonshine(
@@ -51,10 +52,7 @@ export const speech: Task = {
   },
   async samples(folder, options) {
     const { calibration } = await loadPrompts(options.say, options.signal);
-    const chunks = shuffled(chunksOf(shuffled(calibration, options.seed), CHUNK_SECONDS), options.seed + 1).slice(
-      0,
-      options.count,
-    );
+    const chunks = drawChunks(calibration, options.count, options.seed);
     async function* encoder(): AsyncGenerator<Feeds> {
       for (const chunk of chunks) yield { input_values: new Tensor("float32", [1, chunk.length], chunk) };
     }
@@ -92,10 +90,18 @@ async function release({ encoder, decoder }: Moonshine): Promise<void> {
 const fromOrt = ({ type, dims, data }: Awaited<ReturnType<typeof encode>>): Tensor =>
   new Tensor(type as "float32", dims, data as Float32Array);
 
-/** In another order, by Fisher and Yates. */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  const order = [...items];
+/** Prompts in random order as chunks of 2 to 10 s; once they are used up, in another order and other company. */
+function drawChunks(prompts: readonly Prompt[], count: number, seed: number): Float32Array[] {
   const next = uniform(seed);
+  const chunks: Float32Array[] = [];
+  while (chunks.length < count)
+    chunks.push(...chunksOf(shuffled(prompts, next), () => SHORTEST + (LONGEST - SHORTEST) * next()));
+  return chunks.slice(0, count);
+}
+
+/** In another order, by Fisher and Yates. */
+function shuffled<T>(items: readonly T[], next: () => number): T[] {
+  const order = [...items];
   for (let i = order.length - 1; i > 0; i--) {
     const j = Math.floor(next() * (i + 1));
     [order[i], order[j]] = [order[j]!, order[i]!];
