@@ -3,6 +3,7 @@ import { attentionKernels } from "./attention/index.js";
 import { convKernels } from "./conv/index.js";
 import { cumSumKernel } from "./cum-sum.js";
 import { elementwiseKernel } from "./elementwise/index.js";
+import { laneKernels } from "./lanes/index.js";
 import { matmulKernels } from "./matmul/index.js";
 import { moveKernels } from "./move/index.js";
 import { normalizeKernels } from "./normalize/index.js";
