@@ -18,6 +18,7 @@ import { widened } from "./widened.js";
 export const allKernels: readonly Kernel[] = [
   elementwiseKernel,
   ...moveKernels,
+  ...laneKernels.map(widened),
   ...matmulKernels.map(widened),
   ...convKernels.map(widened),
   ...poolKernels,
