@@ -180,6 +180,11 @@ describeGpu("what goes wrong on a GPU", () => {
     await check(40);
     expect(runner.fallback).toMatch(/node '.*', field '.*': .* the GPU's limit is 512/);
     expect(runner.describe({ x: feed(40) }).map(({ kernel }) => kernel)).toContain("softmax");
+    const x = feed(50);
+    const gpuBuffer = gpu.device.createBuffer({ size: x.byteLength, usage: 0x8c }); // STORAGE, COPY_SRC, COPY_DST
+    gpu.device.queue.writeBuffer(gpuBuffer, 0, x.data as Float32Array<ArrayBuffer>);
+    const [y] = Object.values(await runner.runLocated({ x: { dtype: x.dtype, shape: x.shape, gpuBuffer } }));
+    expectClose(y as Tensor, evaluateGraph(mixed(), [x], operators)[0]!);
     await check(4);
     gpu.device.destroy();
     await check(4);

@@ -165,6 +165,16 @@ describeGpu("a GPU with small buffers", () => {
     await checkSplit(builder.build(), [Tensor.from("int32", [3], [511, 0, 300])], 0.3, 0);
   });
 
+  it("reads outputs back that do not fit in one buffer together", async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input("x", "float32", [100]);
+    for (const op of ["Relu", "Neg", "Abs"]) builder.output(builder.add(op, [x]));
+    const feeds = [randomTensor([100], 1)];
+    const { got, sizes } = await runSmall(builder.build(), feeds, 800);
+    expect(Math.max(...sizes)).toBe(800);
+    evaluateGraph(builder.build(), feeds, operators).forEach((wanted, i) => expectClose(got[i]!, wanted, 0));
+  });
+
   it("refuses what cannot be in parts, and says which value of which node it is", async () => {
     const builder = new GraphBuilder();
     const x = builder.input("x", "float32", [64, 64]);

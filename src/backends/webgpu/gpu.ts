@@ -76,7 +76,8 @@ export class Gpu {
   constructor(device: GPUDevice, owned: boolean, language: ReadonlySet<string> = new Set()) {
     this.device = device;
     this.#owned = owned;
-    const { features, limits, adapterInfo } = device;
+    const { features, limits } = device;
+    const adapterInfo: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}; // newer than the rest of WebGPU
     const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
     const known = Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])) as unknown as DeviceLimits;
     const immediates = language.has("immediate_address_space") ? (known.maxImmediateSize ?? 0) : 0;
