@@ -5,7 +5,7 @@ export const UNIT = 64;
 export const BAND = 32;
 
 /** Columns whose lines are staged before they are written out. */
-export const PANEL = 128;
+export const PANEL = 512;
 
 /**
  * A thread's scratch, in bytes. 16 places × 16 tiles in four groups of four, the same number of vectors for their order, 16 masks of 32 bits; one
