@@ -74,7 +74,11 @@ export function elementwiseCode(stored: StoredProgram, reach: readonly Reach[], 
     declarations: ({ device }) => [
       mathFunctions("vec4<f32>"),
       LANE_FUNCTIONS,
-      storedFunctions(convertedBy(stored), device),
+      storedFunctions(
+        convertedBy(stored),
+        device,
+        program.steps.some(({ op }) => op === "ToFloat16"),
+      ),
       walked ? walkFunction(rank, inputs.length) : [],
     ],
     body: (s) => wgsl`

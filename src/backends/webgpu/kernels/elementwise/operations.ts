@@ -54,7 +54,7 @@ const FLOAT: Readonly<Record<string, Operation>> = {
   Cos: call("cosine"),
   Erf: call("erf"),
   IsNaN: call("is_nan"),
-  ToFloat16: (x) => wgsl`halves(words_of_halves(${x}))`,
+  ToFloat16: call("rounded_to_half"),
   ToBfloat16: (x) => wgsl`brains(words_of_brains(${x}))`,
   ...comparisons,
 };

@@ -117,11 +117,12 @@ export function storeQuad(stored: Stored, array: ArrayName, q: Piece, lanes: Wgs
   return wgsl`${array}[${q}] = ${lanes};`;
 }
 
-/** What the texts above call for these dtypes; of what a step rounds to as well. */
-export function storedFunctions(dtypes: ReadonlySet<ElementName>, { f16 }: DeviceInfo): Piece {
+/** What the texts above call for these dtypes; of what a step rounds to as well. `rounding`: a step rounds to float16. */
+export function storedFunctions(dtypes: ReadonlySet<ElementName>, { f16 }: DeviceInfo, rounding: boolean): Piece {
   return [
     INTEGER_FUNCTIONS,
     dtypes.has("float16") ? (f16 ? HALVES : HALVES_BY_WORDS) : [],
+    rounding ? ROUNDED_TO_HALF : [],
     dtypes.has("bfloat16") ? BRAINS : [],
   ];
 }
@@ -170,6 +171,13 @@ const HALVES_BY_WORDS = wgsl`
   fn words_of_halves(x: vec4<f32>) -> vec2<u32> {
     let bits = half_bits(x);
     return bits.xz | (bits.yw << vec2<u32>(16u));
+  }
+`;
+/** By bits on every device: drivers take a conversion to f16 and back for nothing. */
+const ROUNDED_TO_HALF = wgsl`
+  fn rounded_to_half(x: vec4<f32>) -> vec4<f32> {
+    let bits = half_bits(x);
+    return halves(bits.xz | (bits.yw << vec2<u32>(16u)));
   }
 `;
 const BRAINS = wgsl`
