@@ -14,7 +14,7 @@ export type Feeds = Readonly<Record<string, Tensor>>;
 
 /** One model on both sides. */
 export interface Pair {
-  readonly ours: Runner;
+  readonly ours: Runner<Tensor[] | Promise<Tensor[]>>;
   /** Runs both on the same feeds and gives the results. */
   run(feeds: Feeds): Promise<{ ours: Readonly<Record<string, Tensor>>; theirs: Readonly<Record<string, Tensor>> }>;
   release(): Promise<void>;
@@ -32,7 +32,7 @@ export async function openPair(
   const dense = readModel(original, { file });
   const model = sparsify === undefined ? dense : (await applySparse(dense, sparsify)).model;
   const bytes = sparsify === undefined ? original : writeModel(model, { sparse: "dense" });
-  const ours = new Runner(model, { threads: 2, ...options });
+  const ours = await Runner.create(model, { threads: 2, ...options });
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 2, logSeverityLevel: 3 });
   return {
     ours,
@@ -45,7 +45,7 @@ export async function openPair(
           fromOrt(name, value as Parameters<typeof fromOrt>[1]) as Tensor,
         ]),
       );
-      return { ours: ours.run(feeds), theirs };
+      return { ours: await ours.run(feeds), theirs };
     },
     async release() {
       ours.release();
