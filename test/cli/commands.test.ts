@@ -201,10 +201,14 @@ describe("sparsify", () => {
         name: "fc1.weight",
         nodes: ["/fc1/MatMul"],
         shape: [16, 32],
+        pattern: "2:4",
         sparsity: 0.5,
         layout: "semi-structured",
         denseBytes: 2048,
         bytes: 1024 + 64, // half the values, and two bits for each
+        error: null, // magnitude looks at no samples
+        notes: [],
+        milliseconds: expect.any(Number),
       },
     ]);
   });
