@@ -13,6 +13,7 @@ const LAYOUT_OF: Readonly<Record<string, (pattern: string) => string | null>> = 
   "v:n:m": (text) => `v:n:m:${text}`,
   block: (text) => text.replace(/^block:(\w+)@.*$/, "bsr:$1"),
   "block+n:m": (text) => text.replace(/^block:(\w+)@.*\+(.*)$/, "bsr:$1+$2"),
+  "shuffled-block": (text) => text.replace(/^shuffled-block:(\w+)@.*$/, "shuffled-bsr:$1"),
   "block-n:m": (text) => text.replace(/^block:/, "bnm:"),
   rows: () => "rows",
   cols: () => "cols",
@@ -20,7 +21,7 @@ const LAYOUT_OF: Readonly<Record<string, (pattern: string) => string | null>> = 
 
 /**
  * The layout that is made for a pattern: `semi-structured` for `2:4`, `bsr:16x16` for `block:16x16@90%`. Null for patterns
- * that only a layout for any mask can store (`unstructured`, `shuffled-block`) and for `dense`.
+ * that only a layout for any mask can store (`unstructured`) and for `dense`.
  */
 export function layoutOf(pattern: Pattern): Layout | null {
   const text = LAYOUT_OF[pattern.kind]?.(pattern.text) ?? null;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { applyMask, keptBlocks, type Mask, type Matrix } from "../sparsity/index.js";
+import { applyMask, keptBlocks, type Mask, type Matrix, parsePattern } from "../sparsity/index.js";
 import { NonzeroError, Tensor } from "../tensor/index.js";
 import { bytesOf, type Layout, type Stored, type ValueDataType } from "./layout.js";
 import { parseLayout } from "./registry.js";
@@ -15,6 +15,8 @@ const LAYOUTS = [
   "bsr:2x3",
   "bsr:4x4",
   "bsr:1x1",
+  "shuffled-bsr:2x3",
+  "shuffled-bsr:4x1",
   "bsr:2x4+2:4",
   "bsr:3x6+1:3",
   "bnm:2x2:1:2",
@@ -345,5 +347,33 @@ const oneAt = (length: number, at: number): number[] => Array.from({ length }, (
 describe("keptBlocks", () => {
   it("marks ragged blocks that keep an entry", () => {
     expect(keptBlocks(mask(3, 3, [0, 0, 0, 0, 0, 0, 1, 0, 1]), 2, 2)).toEqual(mask(2, 2, [0, 0, 1, 1]));
+  });
+});
+
+describe("shuffled-bsr", () => {
+  it("takes no more blocks than the pattern keeps, and fewer than bsr without the order", () => {
+    const pattern = parsePattern("shuffled-block:4x4@75%");
+    const scores = {
+      rows: 32,
+      cols: 64,
+      data: Float32Array.from({ length: 2048 }, (_, i) => ((i * 7919) % 2053) / 2053),
+    };
+    const kept = pattern.select(scores);
+    expect(parseLayout("shuffled-bsr:4x4").footprint(kept).values).toBe(512);
+    expect(parseLayout("bsr:4x4").footprint(kept).values).toBeGreaterThan(512);
+  });
+
+  it("refuses an order that is none", () => {
+    const layout = parseLayout("shuffled-bsr:2x2");
+    const ones = mask(4, 4, new Array(16).fill(1));
+    const stored = layout.encode({ rows: 4, cols: 4, data: new Float32Array(16).fill(1) }, ones);
+    const withOrder = (...order: number[]): Stored => ({
+      ...stored,
+      parts: { ...stored.parts, row_indices: Tensor.from("uint16", [order.length], order) },
+    });
+    expect(() => layout.validate(withOrder(0, 1, 1, 3))).toThrow(/row_indices.*row 1 comes twice/);
+    expect(() => layout.validate(withOrder(0, 1, 2, 4))).toThrow(/row_indices.*not below 4/);
+    expect(() => layout.validate(withOrder(0, 1, 2))).toThrow(/row_indices.*shape/);
+    expect(() => layout.validate(withOrder(3, 1, 0, 2))).not.toThrow();
   });
 });

@@ -8,6 +8,7 @@ import { csr } from "./csr.js";
 import type { Layout } from "./layout.js";
 import { nm } from "./n-m.js";
 import { semiStructured } from "./semi-structured.js";
+import { shuffledBsr } from "./shuffled-bsr.js";
 import { cols, rows } from "./structured.js";
 import { vnm } from "./v-n-m.js";
 
@@ -18,6 +19,7 @@ const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = 
   [/^rows$/, () => rows],
   [/^cols$/, () => cols],
   [/^bsr:(\d+)x(\d+)$/, (height, width) => bsr(block(height!), block(width!))],
+  [/^shuffled-bsr:(\d+)x(\d+)$/, (height, width) => shuffledBsr(block(height!), block(width!))],
   [/^bsr:(\d+)x(\d+)\+(\d+):(\d+)$/, (height, width, n, m) => groupedBlocks(height!, width!, n!, m!)],
   [/^bnm:(\d+)x(\d+):(\d+):(\d+)$/, (r, c, n, m) => blockNm(block(r!), block(c!), ...group(n!, m!))],
   [/^semi-structured$/, () => semiStructured],
@@ -28,7 +30,7 @@ const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = 
 const cache = new Map<string, Layout>();
 
 /**
- * The layout that a text names: `coo`, `csr`, `bitmask`, `rows`, `cols`, `bsr:RxC`, `bsr:RxC+N:M`, `bnm:RxC:N:M`,
+ * The layout that a text names: `coo`, `csr`, `bitmask`, `rows`, `cols`, `bsr:RxC`, `bsr:RxC+N:M`, `shuffled-bsr:RxC`, `bnm:RxC:N:M`,
  * `semi-structured`, `n:m:N:M`, `v:n:m:V:N:M`. Sides, V and M are at most 4096. @throws NonzeroError "layout".
  */
 export function parseLayout(text: string): Layout {

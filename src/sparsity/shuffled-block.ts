@@ -117,6 +117,10 @@ function shuffledViolation(mask: Mask, height: number, width: number, percent: n
   return null;
 }
 
+/** An order of a mask's rows in which rows that keep the same runs of `width` columns lie together, by groups of `height`. */
+export const shuffledOrder = (mask: Mask, height: number, width: number): number[] =>
+  equalRows(keptBlocks(mask, 1, width), height).flat();
+
 /** Groups of `height` rows: first of rows that keep the same runs, then of those left over, in order. */
 function equalRows(runs: Mask, height: number): number[][] {
   const alike = new Map<string, number[]>();

@@ -50,6 +50,7 @@ const LAYOUTS: readonly (readonly [string, string, number, number])[] = [
   ["block:4x4@50%", "bsr:4x4", 4, 4],
   ["block:1x4@50%", "bsr:1x4", 1, 4],
   ["block:16x16@75%", "bsr:16x16", 16, 16],
+  ["shuffled-block:4x4@50%", "shuffled-bsr:4x4", 4, 4],
   ["50%", "bsr:8x2", 1, 1],
   ["99%", "csr", 1, 1],
 ];
