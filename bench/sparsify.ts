@@ -7,7 +7,7 @@ import { installNodeHost } from "../src/backends/wasm/host.node.js";
 import { type Buffer, type KernelCode, kernelFunction, type Lowering } from "../src/backends/wasm/kernel.js";
 import { sparsifyKernels } from "../src/backends/wasm/kernels/sparsify/index.js";
 import { Store } from "../src/backends/wasm/store.js";
-import * as machine from "../src/cli/bench/machine.js";
+import { ownVersions, thisMachine } from "../src/cli/bench/machine.js";
 import { type Contestant, pairedTimes } from "../src/cli/bench/paired.js";
 import { median, pairedRatio, quantile } from "../src/cli/bench/statistics.js";
 import { GraphBuilder, type Value } from "../src/graph/index.js";
@@ -266,8 +266,8 @@ for (const r of results) {
 if (given.length === 0) {
   const report = {
     date: new Date().toISOString().slice(0, 10),
-    machine: machine.thisMachine(),
-    versions: machine.ownVersions(),
+    machine: thisMachine(),
+    versions: ownVersions(),
     goal: { copies_of_x: GOAL },
     results,
   };

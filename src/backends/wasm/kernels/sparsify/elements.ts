@@ -12,7 +12,7 @@ export interface ElementCode {
   load(pointer: I32, offset: number): V128;
   /**
    * Sets `to` to integers that rise with the elements, as far as their upper 28 bits say: the low four are 0, room for an element's place. Equal
-   * elements have equal integers; NaNs are outside `keyRange`.
+   * elements have equal integers; NaNs are outside `keyRange`. Dtypes of two bytes leave nothing out. `to` may be `x`.
    */
   key(f: Func, to: Vector, x: Vector, by: Ranking): void;
   keyRange(by: Ranking): readonly [lowest: number, highest: number];
@@ -69,8 +69,8 @@ const float16: ElementCode = {
       f.set(to, i32x4.shl(magnitude, 4));
       return;
     }
-    f.set(to, i32x4.shr_s(i32x4.shl(x, 16), 31));
-    f.set(to, i32x4.shl(i32x4.sub(v128.xor(magnitude, to), to), 4));
+    const sign = i32x4.shr_s(i32x4.shl(x, 16), 31);
+    f.set(to, i32x4.shl(i32x4.sub(v128.xor(magnitude, sign), sign), 4));
   },
   keyRange: (by) => [by === "magnitude" ? 0 : -HALF_INFINITY * 16, HALF_INFINITY * 16 + 15],
   rank(f, to, x, by) {

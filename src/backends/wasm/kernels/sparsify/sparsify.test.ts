@@ -49,9 +49,39 @@ describe.each(BOTH_WAYS_ALGORITHMS)("Sparsify24 by %s", (algorithm) => {
     check(randomTensor([548, 1100], 5), algorithm);
   });
 
-  it("where places tie that differ in their lowest bits alone", () => {
-    const values = Float32Array.from({ length: 64 * 64 }, (_, i) => 1 + ((i * 7919) % 13) * 2 ** -23);
-    check(new Tensor("float32", [64, 64], values), algorithm);
+  it("where places differ in their lowest bits alone, or not at all", () => {
+    const of = (value: (i: number) => number): Tensor =>
+      new Tensor(
+        "float32",
+        [64, 64],
+        Float32Array.from({ length: 64 * 64 }, (_, i) => value((i * 7919) % 4096)),
+      );
+    check(
+      of((i) => 1 + (i % 13) * 2 ** -23),
+      algorithm,
+    );
+    check(
+      of((i) => (i % 3 === 0 ? (i % 13) * 2 ** -149 : 0)),
+      algorithm,
+    );
+    check(
+      of((i) => (i % 3 === 0 ? 0 : i % 3 === 1 ? -0 : 1 + (i % 16) * 2 ** -23)),
+      algorithm,
+    );
+  });
+
+  it("of what a ReLU leaves", () => {
+    for (const dtype of DTYPES) {
+      const x = randomTensor([96, 192], 7);
+      check(
+        Tensor.from(
+          "float32",
+          x.shape,
+          x.numbers().map((value) => Math.max(0, value)),
+        ).to(dtype),
+        algorithm,
+      );
+    }
   });
 });
 
