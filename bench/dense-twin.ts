@@ -31,7 +31,15 @@ export function denseTwin(key: string, featureMajor: boolean): Twin {
       tile,
       weights: { kind: "matrix", fill: fill(tile, tile.rows, "feature-major") },
       x: fill(tile, tile.tokens, order),
-      ...{ yOrder: order, yVector: true, whole: true, epilogue: NO_EPILOGUE, scaled: false, batched: false },
+      ...{
+        yOrder: order,
+        yVector: true,
+        whole: true,
+        epilogue: NO_EPILOGUE,
+        scaled: false,
+        shuffled: false,
+        batched: false,
+      },
     });
   return { tile, code: codeOf(tile), half: codeOf({ ...tile, unroll: tile.unroll / 2 }) };
 }
