@@ -1,52 +1,80 @@
-import { readFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
 import { thisMachine } from "../../src/cli/bench/machine.js";
-import { median, pairedRatio } from "../../src/cli/bench/statistics.js";
 import { startChromium } from "../../test/browser/chromium.js";
-import type { NonzeroTest } from "../../test/browser/page.js";
-import { startSite } from "../../test/browser/site.js";
+import type { NonzeroBench, Options } from "./page.js";
+import { cellsOf, HEAD, linesOf, type Report } from "./report.js";
+import { startBenchSite } from "./site.js";
 
 /**
- * Times Moonshine tiny's encoder on a spoken sentence in headless Chromium: Nonzero dense and 2:4 and onnxruntime-web, in turn in one page,
- * with threads and without. Prints JSON. `tsx bench/browser/run.ts [ROUNDS]`, default 20.
+ * Times Moonshine tiny's encoder on a spoken sentence in headless Chromium, Nonzero and onnxruntime-web in turn in one page: on
+ * WebAssembly with threads and without, and on WebGPU, which a processor plays there (SwiftShader).
+ *
+ *     tsx bench/browser/run.ts [--rounds 10] [--device wasm|webgpu] [--json FILE]
+ *     tsx bench/browser/run.ts --serve 8080     # the page alone, for a browser and a GPU of your own
  */
-declare const nonzeroTest: NonzeroTest; // in the page
+declare const nonzeroBench: NonzeroBench; // in the page
 
-const ROUNDS = Number(process.argv[2] ?? 20);
-const RIVAL = "onnxruntime-web, dense";
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "10" },
+    device: { type: "string" },
+    json: { type: "string" },
+    serve: { type: "string" },
+  },
+});
 
-const browser = await startChromium();
-if (typeof browser === "string") throw new Error(browser);
-const site = await startSite();
-const runs = [];
-try {
-  for (const [name, threads] of [
-    ["plain", 1],
-    ["isolated", 2],
-  ] as const) {
-    const page = await browser.context.newPage();
-    await page.goto(`${site.origin}/${name}`);
-    const times = await page.evaluate(([rounds, count]) => nonzeroTest.race("/sentence", rounds, count), [
-      ROUNDS,
-      threads,
-    ] as const);
-    await page.close();
-    const results = Object.entries(times).map(([contestant, samples]) => ({
-      contestant,
-      medianMs: median(samples),
-      faster: pairedRatio(samples, times[RIVAL]!),
-      samples,
-    }));
-    runs.push({ page: name, threads, results });
+/** Each page's name and what runs in it; on the GPU that is none, less of it. */
+const RUNS: readonly (readonly [string, Omit<Options, "rounds">])[] = [
+  ["plain", { devices: ["wasm"], threads: 1, seconds: null }],
+  ["isolated", { devices: ["wasm"], threads: Math.min(8, availableParallelism()), seconds: null }],
+  ["isolated", { devices: ["webgpu"], threads: 1, seconds: 2 }],
+];
+
+async function measure(): Promise<void> {
+  const browser = await startChromium({ gpu: true });
+  if (typeof browser === "string") throw new Error(browser);
+  const site = await startBenchSite();
+  const reports: Report[] = [];
+  try {
+    for (const [name, run] of RUNS) {
+      if (values.device !== undefined && !(run.devices as readonly string[]).includes(values.device)) continue;
+      const page = await browser.context.newPage();
+      page.setDefaultTimeout(0);
+      page.on("console", (message) => console.error(message.text()));
+      await page.goto(`${site.origin}/${name}`);
+      const options = { rounds: Number(values.rounds), ...run };
+      const report = await page.evaluate((all) => nonzeroBench.run(all), options);
+      await page.close();
+      reports.push(report);
+      print(report);
+    }
+  } finally {
+    await browser.close();
+    await site.close();
   }
-} finally {
-  await browser.close();
-  await site.close();
+  if (values.json === undefined) return;
+  const { relaxed_simd, threads, ...machine } = thisMachine(); // those two are Node's
+  writeFileSync(values.json, `${JSON.stringify({ machine, browser: browser.version, reports }, null, 1)}\n`);
+  console.log(`wrote ${values.json}`);
 }
-const versionOf = (manifest: string): string =>
-  JSON.parse(readFileSync(new URL(manifest, import.meta.url), "utf8")).version;
-const versions = {
-  nonzero: versionOf("../../package.json"),
-  "onnxruntime-web": versionOf("../../node_modules/onnxruntime-web/package.json"),
-};
-const { relaxed_simd, threads, ...machine } = thisMachine(); // those two are Node's
-console.log(JSON.stringify({ machine, versions, browser: browser.version, runs }, null, 1));
+
+function print(report: Report): void {
+  const { adapter, cross_origin_isolated, threads, rounds } = report;
+  const where =
+    adapter === null
+      ? `WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ${cross_origin_isolated ? "" : "not "}isolated`
+      : `WebGPU, ${[adapter.vendor, adapter.architecture, adapter.description].filter((part) => part).join(", ")}`;
+  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true } });
+  table.push(...linesOf(report).map(cellsOf));
+  console.log(`\n${report.model}, ${report.seconds.toFixed(1)} s of speech; ${where}; ${rounds} rounds\n${table}`);
+}
+
+if (values.serve === undefined) {
+  await measure();
+} else {
+  const { origin } = await startBenchSite(Number(values.serve));
+  console.log(`${origin}/isolated (Ctrl-C ends it)`);
+}

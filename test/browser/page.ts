@@ -106,35 +106,6 @@ async function compareOnnxRuntime(model: string, audio: string, output: readonly
   } satisfies Comparison;
 }
 
-/** Milliseconds of each run of Nonzero dense and sparse and of onnxruntime-web dense, in turn. */
-async function race(audio: string, rounds: number, threads: number) {
-  const samples = await samplesAt(audio);
-  const shape = [1, samples.length];
-  const ort = await onnxRuntime(threads);
-  const executionProviders = [{ name: "nonzero", threads }] as const;
-  const feeds = { input_values: new Tensor("float32", samples, shape) };
-  const [dense, sparse] = [
-    await InferenceSession.create("/dense.onnx", { executionProviders }),
-    await InferenceSession.create("/sparse.onnx", { executionProviders }),
-  ];
-  const web = await ort.InferenceSession.create("/dense.onnx", { executionProviders: ["wasm"], logSeverityLevel: 3 });
-  const contestants = {
-    "Nonzero, dense": () => dense.run(feeds),
-    "Nonzero, 2:4": () => sparse.run(feeds),
-    "onnxruntime-web, dense": () => web.run({ input_values: new ort.Tensor("float32", samples, shape) }),
-  };
-  const entries = Object.entries(contestants);
-  const times = Object.fromEntries(entries.map(([name]) => [name, [] as number[]]));
-  for (let round = -WARM_UPS; round < rounds; round++) {
-    for (const [name, run] of entries) {
-      await new Promise((resolve) => setTimeout(resolve, REST_MS));
-      const [, ms] = await timed<unknown>(run);
-      if (round >= 0) times[name]!.push(ms);
-    }
-  }
-  return times;
-}
-
 /**
  * Runs a model (past [n, 4], x [1, 4] → present [n + 1, 4], y [4]) in a loop, present staying on the GPU as the next past; and then with buffers
  * that do not do.
@@ -178,10 +149,6 @@ async function loopOnGpu(model: readonly number[], steps: number) {
   return { sums, locations, cache, feeds: { ...feeds, destroyed: late } };
 }
 
-const WARM_UPS = 5;
-/** onnxruntime-web's threads look for work in a busy loop for 20 ms after a run. */
-const REST_MS = 60;
-
-const api = { runNonzero, compareOnnxRuntime, race, loopOnGpu };
+const api = { runNonzero, compareOnnxRuntime, loopOnGpu };
 export type NonzeroTest = typeof api;
 Object.assign(globalThis, { nonzeroTest: api });
