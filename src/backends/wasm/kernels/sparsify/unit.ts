@@ -1,7 +1,7 @@
 import type { Selection } from "../../../specs/sparsify.js";
 import { type Func, i8x16, i16x8, i32, i32x4, type Local, v128 } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
-import { keepBest } from "./best.js";
+import { keepBestAbove, keepBestBelow } from "./best.js";
 import type { ElementCode } from "./elements.js";
 import { finishSort, keepGreedily, sortHalf } from "./greedy.js";
 import { packCodes, packTiles } from "./pack.js";
@@ -41,6 +41,7 @@ export function sparsifyUnit(
   const rows = fourRows(f, at.x, at.xStride);
   const end = f.local("i32", i32.add(scratch, 1024));
   const values = f.localArray("v128", 16);
+  const [upper, lower] = [values.slice(0, 8), values.slice(8)];
   const greedy = selection !== "best" && selection !== "given";
   const ranking = selection === "largest_values_greedy" ? "value" : "magnitude";
   f.doWhile(
@@ -48,12 +49,13 @@ export function sparsifyUnit(
       readTiles(f, element, rows, tiles, (place, x) => {
         if (selection === "best") element.magnitude(f, values[place]!, x);
         else if (greedy) element.key(f, values[place]!, x, ranking);
-        if (greedy && place === 7) sortHalf(f, values.slice(0, 8), 0, tiles);
-        if (greedy && place === 15) sortHalf(f, values.slice(8), 1, tiles);
+        if (greedy && place === 7) sortHalf(f, upper, 0, tiles);
+        if (greedy && place === 15) sortHalf(f, lower, 1, tiles);
+        if (selection === "best" && place === 7) keepBestAbove(f, upper, scratch);
       });
       if (selection === "best") {
         const mask = f.local("v128");
-        keepBest(f, device, values, mask);
+        keepBestBelow(f, device, lower, scratch, mask);
         f.storeV128(masks, mask);
         f.free(mask);
       } else if (greedy) finishSort(f, device, element, ranking, tiles);
