@@ -54,11 +54,19 @@ describe.skipIf(typeof gpu === "string" || missing !== "")(`WebGPU on SwiftShade
   const report: Record<string, unknown> = {};
   afterAll(() => console.log(JSON.stringify(report)));
 
-  test.each(["dense", "sparse"])("computes what WebAssembly computes: %s", async (model) => {
+  test.each([
+    ["dense", "dense"],
+    ["sparse", "explicit"],
+  ])("computes what WebAssembly and onnxruntime-web compute: %s", async (model, explicit) => {
     const page = await open(gpu);
     const wasm = await run(page, model, "wasm");
     const webgpu = await run(page, model, "auto");
+    const peer = await page.evaluate(([url, ours]) => nonzeroTest.compareOnnxRuntime(url, "/word", ours, 1), [
+      `/${explicit}.onnx`,
+      webgpu.output,
+    ] as const);
     await page.close();
+    expect(peer.difference).toBeLessThanOrEqual(TOLERANCE);
     report[model] = { wasmMs: wasm.runMs, webgpuMs: webgpu.runMs, firstMs: webgpu.firstMs };
     expect(webgpu).toMatchObject({ device: "webgpu", fallback: null });
     expect(difference(webgpu.output, wasm.output)).toBeLessThanOrEqual(TOLERANCE);
