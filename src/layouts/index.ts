@@ -5,4 +5,5 @@ export * from "./convert.js";
 export * from "./cutlass.js";
 export * from "./layout.js";
 export * from "./registry.js";
+export { rowOrderOf } from "./shuffled-bsr.js";
 export * from "./sparse-tensor.js";

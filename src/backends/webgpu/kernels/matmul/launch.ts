@@ -36,6 +36,8 @@ export interface TileLaunch {
   readonly bias: Buffer | null;
   readonly residual: Buffer | null;
   readonly scales: Buffer | null;
+  /** The row of y for each row of W, u32, where they are in another order; then all rows are made. */
+  readonly order?: Buffer | null;
 }
 
 /** How an operand of `length` columns (or rows of W) is read. */
@@ -71,6 +73,7 @@ export function resultBindings(
 export function launchTile(to: Lowering, spec: TileLaunch): void {
   const { tile, begin = 0, end = spec.M, K, N, weights, x, yOrder, batch, epilogue } = spec;
   const M = end - begin;
+  const shuffled = (spec.order ?? null) !== null;
   const count = batch[0] * batch[1] * batch[2];
   const ragged = K % (tile.depth * tile.unroll) !== 0;
   const dense = "dense" in weights;
@@ -82,10 +85,11 @@ export function launchTile(to: Lowering, spec: TileLaunch): void {
       : weights.fill,
     x: fillOf(tile, "tokens", x.order, [K, N], gather, dense ? ragged : weights.padded),
     yOrder,
-    yVector: (yOrder === "token-major" ? spec.M : N) % 4 === 0,
+    yVector: (yOrder === "token-major" ? spec.M : N) % 4 === 0 && !(shuffled && yOrder === "token-major"),
     whole: M % tile.rows === 0 && N % tile.tokens === 0,
     epilogue,
     scaled: spec.scales !== null,
+    shuffled,
     batched: count > 1,
   });
   const strideOf = (order: Order, length: number) => (order === "token-major" ? K : length);
@@ -102,6 +106,7 @@ export function launchTile(to: Lowering, spec: TileLaunch): void {
     ...(dense ? { w: weights.dense.buffer } : weights.buffers),
     x: x.buffer,
     ...resultBindings(spec),
+    ...(shuffled ? { order: spec.order! } : {}),
   };
   const groups: Workgroups = [Math.ceil(M / tile.rows), Math.ceil(N / tile.tokens), count];
   to.launch(code, bindings, uniforms, groups);

@@ -6,7 +6,16 @@ import { type Binding, type Buffer, type Kernel, type Lowering, largestBuffer } 
 import { groups } from "../../wgsl/index.js";
 import { ALIGNED_ROWS, denseBytes, denseParts, inParts, uploadPart } from "../parts.js";
 import { launchTile, resultBindings, type TileLaunch } from "./launch.js";
-import { allEntries, entriesBetween, prepareBands, prepareColumns, prepareExpand, type TileForms } from "./prepare.js";
+import {
+  allEntries,
+  entriesBetween,
+  entriesInOrder,
+  prepareBands,
+  prepareColumns,
+  prepareExpand,
+  type TileForms,
+  words,
+} from "./prepare.js";
 import { rowsPreparer } from "./prepare-rows.js";
 import { MOST_TOKENS, ROWS, type RowForm, rowShader } from "./rows.js";
 import { type Form, sparseSchedule, tileFor } from "./schedule.js";
@@ -46,9 +55,10 @@ export const linear: Kernel<LinearSpec, null> = {
         return;
       }
       const { tile, form } = sparseSchedule(constant, N, batch, to.device);
-      for (const part of inParts(M, together, to.device, tilePreparer(constant, tile, form))) {
+      const order = form.kind === "columns" && form.order ? uploadOrder(to, weight, form.order) : null;
+      for (const part of inParts(M, order === null ? together : M, to.device, tilePreparer(constant, tile, form))) {
         const buffers = uploadPart(to, weight, part.made.key, part, M);
-        launchTile(to, { ...shared, ...part, scales, tile, weights: { ...part.made, buffers } });
+        launchTile(to, { ...shared, ...part, scales, order, tile, weights: { ...part.made, buffers } });
       }
       return;
     }
@@ -83,6 +93,10 @@ function scalesOf(to: Lowering, weight: Value, tensor: SparseTensor): Buffer | n
   });
 }
 
+/** The row of y for each row of a shuffled weight. */
+const uploadOrder = (to: Lowering, weight: Value, order: ArrayLike<number>): Buffer =>
+  to.prepared(weight, "matmul/order", Math.max(16, 4 * order.length), (target) => words(target).set(order));
+
 /** Parts of a weight begin at multiples of this: whole bands or blocks, and where bindings may begin. */
 function rowsTogether({ stored }: SparseTensor): number {
   const height = /^(?:v:n:m:|bsr:|bnm:)(\d+)/.exec(stored.layout)?.[1];
@@ -96,7 +110,8 @@ function leastCommonMultiple(a: number, b: number): number {
 }
 
 function tilePreparer(tensor: SparseTensor, tile: Tile, form: Form): (begin: number, end: number) => TileForms {
-  const all = allEntries(tensor);
+  const order = form.kind === "columns" ? form.order : undefined;
+  const all = order === undefined ? allEntries(tensor) : entriesInOrder(allEntries(tensor), order);
   return (begin, end) => {
     const entries = entriesBetween(all, begin, end);
     switch (form.kind) {

@@ -9,6 +9,7 @@ import { Tensor } from "../../../../tensor/index.js";
 import { anyKernel, type Kernel } from "../../kernel.js";
 import { matmulKernels } from "./index.js";
 import { linear } from "./linear.js";
+import { sparseSchedule } from "./schedule.js";
 
 /** Numbers in [-1, 1) that depend on the seed alone. */
 function filled(shape: readonly number[], seed: number): Tensor {
@@ -69,7 +70,7 @@ function check({
   });
   builder.output(builder.add(op, inputs, attributes, { domain }));
   const limit = stretch * (K + 4) * 2 ** -24 * Math.max(2, K / 2) + extra;
-  return checkGraph(builder.build(), feeds, kernels, kernel, (y) => limit + Math.abs(y) * 2 ** -20);
+  return checkGraph(builder.build(), feeds, kernels, kernel, (y) => limit + Math.abs(y) * 2 ** -20, "own");
 }
 
 /** Pattern and layout, and what the sides must be multiples of. */
@@ -97,6 +98,8 @@ const LAYOUTS: readonly (readonly [pattern: string, layout: string, rows: number
   ["block:64x64@50%", "bsr:64x64", 64, 64],
   ["block:8x8@50%+2:4", "bsr:8x8+2:4", 8, 8],
   ["block:16x16:1:4", "bnm:16x16:1:4", 16, 64],
+  ["shuffled-block:16x16@75%", "shuffled-bsr:16x16", 16, 16],
+  ["shuffled-block:4x4@90%", "shuffled-bsr:4x4", 4, 4],
   ["50%", "bsr:8x2", 1, 1],
   ["99%", "csr", 1, 1],
 ];
@@ -292,6 +295,29 @@ describeGpu("matmul on WebGPU", () => {
       await check({ ...shared, op: "Gemm", attributes: { transB: 1 }, operands: [filled([N, K], 4), w], weight: 1, K });
     }
   });
+
+  it.each([
+    [20, true],
+    [20, false],
+    [18, true],
+    [18, false],
+  ])(
+    "puts the rows of shuffled blocks where they belong: %i tokens, W left: %s",
+    { timeout: 120_000 },
+    async (N, left) => {
+      const [M, K] = [64, 32];
+      const dense = filled(left ? [M, K] : [K, M], 5);
+      const w = stored(dense, left ? [0, 1] : [1, 0], "shuffled-block:16x16@75%", "shuffled-bsr:16x16", "int8");
+      expect(sparseSchedule(w, N, 1, PLAIN_GPU).form).toHaveProperty("order");
+      if (left) await check({ op: "MatMul", operands: [w, filled([K, N], 6)], weight: 0, K });
+      else
+        await check({
+          ...{ op: "Linear", domain: "ai.nonzero", weight: 1, K },
+          operands: [filled([N, K], 6), w, filled([M], 7), filled([N, M], 8)],
+          attributes: { transB: 0, activation: "Relu", residual_position: "after" },
+        });
+    },
+  );
 
   it("multiplies by tiles of every size", { timeout: 240_000 }, async () => {
     for (const [M, K, N] of [

@@ -65,6 +65,20 @@ export function entriesBetween(entries: Entries, begin: number, end: number): En
   };
 }
 
+/** The rows in another order: row `order[i]` comes at i. */
+export function entriesInOrder(entries: Entries, order: ArrayLike<number>): Entries {
+  const { rows, start, columns, values } = entries;
+  const to = { start: new Uint32Array(rows + 1), columns: columns.slice(), values: values.slice() };
+  for (let place = 0; place < rows; place++) {
+    const [from, end] = [start[order[place]!]!, start[order[place]! + 1]!];
+    const at = to.start[place]!;
+    to.columns.set(columns.subarray(from, end), at);
+    to.values.set(values.subarray(from, end) as Float32Array, at);
+    to.start[place + 1] = at + end - from;
+  }
+  return { ...entries, ...to, scales: null };
+}
+
 /** V:n:m whose bands hold whole threads: the k that each band keeps in each step. */
 export function prepareBands(
   entries: Entries,
@@ -135,8 +149,7 @@ function columnsOfTiles({ rows, cols, start, columns }: Entries, height: number,
 }
 
 /** Share of all (k, row tile) that "columns" multiplies. */
-export function columnsDensity(tensor: SparseTensor, height: number): number {
-  const entries = allEntries(tensor);
+export function columnsDensity(entries: Entries, height: number): number {
   const { starts, runs } = columnsOfTiles(entries, height, 1);
   return runs.length / Math.max(1, (starts.length - 1) * entries.cols);
 }

@@ -1,8 +1,8 @@
-import type { SparseTensor } from "../../../../layouts/index.js";
-import type { DeviceInfo } from "../../kernel.js";
+import { rowOrderOf, type SparseTensor } from "../../../../layouts/index.js";
+import { type DeviceInfo, largestBuffer } from "../../kernel.js";
 import { blockDepth } from "./fill-weights.js";
 import { lineVectors } from "./lines.js";
-import { columnsDensity } from "./prepare.js";
+import { allEntries, columnsDensity, entriesInOrder } from "./prepare.js";
 import { type Tile, threadsOf } from "./tile.js";
 
 /** Eight rows of eight tokens a thread: 64 multiply-adds for each 16 floats read from workgroup memory. */
@@ -31,7 +31,7 @@ export function tileFor(M: number, N: number, batch: number, device: DeviceInfo)
 /** How a sparse weight is multiplied by many tokens. */
 export type Form =
   | { readonly kind: "bands"; readonly band: number; readonly slots: number }
-  | { readonly kind: "columns"; readonly run: 1 | 4 }
+  | { readonly kind: "columns"; readonly run: 1 | 4; readonly order?: ArrayLike<number> }
   | { readonly kind: "expand"; readonly pairs: boolean };
 
 export interface TileSchedule {
@@ -54,8 +54,15 @@ export function sparseSchedule(weight: SparseTensor, N: number, batch: number, d
     const [height, width] = layout === "cols" ? [128, 1] : layout.startsWith("v") ? [numbers[0]!, 1] : numbers;
     const blocks = forDevice(blockTile(height!, width!), device);
     // Tiles higher than a block keep whatever one of their blocks keeps.
-    if (columnsDensity(weight, blocks.rows) < 0.8)
+    if (columnsDensity(allEntries(weight), blocks.rows) < 0.8)
       return { tile: blocks, form: { kind: "columns", run: width! % 4 === 0 ? 4 : 1 } };
+  }
+  const order = rowOrderOf(weight.stored);
+  if (order !== null && 4 * weight.stored.parts.values!.size <= largestBuffer(device) / 2) {
+    const [height, width] = numbers;
+    const blocks = forDevice(blockTile(height!, width!), device);
+    if (columnsDensity(entriesInOrder(allEntries(weight), order), blocks.rows) < 0.8)
+      return { tile: blocks, form: { kind: "columns", run: width! % 4 === 0 ? 4 : 1, order } };
   }
   // Two of each four: what a row keeps in a block of four k needs no looking up.
   const pairs = /^(semi-structured|(v:)?n:m:(\d+:)?2:4)$/.test(layout) && blockDepth(tile) === 4;

@@ -36,30 +36,50 @@ const finished = ({ epilogue, scaled }: TileShader, sum: string, read: (name: st
 /** Names of the arrays that hold a row's operands. */
 const ARRAYS: Readonly<Record<string, string>> = { scale: "scales", bias: "bias", residual: "residual" };
 
-/** `finish` and `store`, which finishes and stores four sums, of neighbouring rows where y is token-major, of neighbouring tokens otherwise. */
+/**
+ * `finish` and `store`, which finishes and stores four sums, of neighbouring rows where y is token-major, of neighbouring tokens otherwise. Where W is
+ * shuffled, `to` is y's row for a row of W, and `place` where that is.
+ */
 export function storeText(spec: TileShader): Piece {
-  const { yVector, yOrder, epilogue, scaled } = spec;
+  const { yVector, yOrder, epilogue, scaled, shuffled } = spec;
   const tokenMajor = yOrder === "token-major";
+  const operand = (name: string, row: string, place: string): string =>
+    name === "residual" ? `residual[${place}]` : `${ARRAYS[name]}[${row}]`;
+  const [to, place] = shuffled ? ["to", "place"] : ["row", "at"];
+  const unshuffle = !shuffled
+    ? []
+    : tokenMajor
+      ? wgsl`
+          let to = order[row + i];
+          let place = at + to - row;
+        `
+      : wgsl`
+          let to = order[row];
+          let place = at + (to - row) * (uniforms.yStride${yVector ? " / 4u" : ""});
+        `;
+  // Where rows are scattered, "place" is a sum's own.
+  const [own, element] =
+    tokenMajor && shuffled ? ["to", "place"] : [`${to}${tokenMajor ? " + i" : ""}`, `${place} + i`];
   const body = yVector
     ? guarded(
         spec.whole ? null : wgsl`row < uniforms.M && token < uniforms.N`,
         wgsl`
-          y[at] = ${finished(spec, "sum", (name) =>
-            name === "residual"
-              ? "residual[at]"
-              : tokenMajor
-                ? `${ARRAYS[name]}[row / 4u]`
-                : `vec4<f32>(${ARRAYS[name]}[row])`,
-          )};
+          ${unshuffle}
+          y[${place}] = ${finished(spec, "sum", (name) => {
+            if (name === "residual" || !tokenMajor)
+              return name === "residual" ? operand(name, to!, place!) : `vec4<f32>(${operand(name, to!, place!)})`;
+            return operand(name, "row / 4u", place!);
+          })};
         `,
       )
     : wgsl`
         for (var i = 0u; i < 4u; i++) {
           if (${tokenMajor ? "row + i < uniforms.M && token < uniforms.N" : "row < uniforms.M && token + i < uniforms.N"}) {
-            y[at + i] = ${finished(spec, "vec4<f32>(sum[i])", (name) =>
-              name === "residual"
-                ? "vec4<f32>(residual[at + i])"
-                : `vec4<f32>(${ARRAYS[name]}[row${tokenMajor ? " + i" : ""}])`,
+            ${unshuffle}
+            y[${element}] = ${finished(
+              spec,
+              "vec4<f32>(sum[i])",
+              (name) => `vec4<f32>(${operand(name, own, element)})`,
             )}.x;
           }
         }

@@ -58,6 +58,8 @@ export interface TileShader {
   readonly whole: boolean;
   /** Sums are multiplied by a factor a row (int8 values). */
   readonly scaled: boolean;
+  /** W's rows are not in y's order: `order` has the row of y for each of them. Such stores are scalar where y is token-major. */
+  readonly shuffled: boolean;
   /** Operands are batches of matrices that broadcast along up to three axes. */
   readonly batched: boolean;
 }
@@ -117,12 +119,13 @@ export function tileShader(spec: TileShader): ShaderCode<string, TileUniform> {
     ...(epilogue.bias ? { bias: input(storeType(spec, "bias")) } : {}),
     ...(epilogue.residual ? { residual: input(storeType(spec, "y")) } : {}),
     ...(scaled ? { scales: input(storeType(spec, "bias")) } : {}),
+    ...(spec.shuffled ? { order: input("u32") } : {}),
     y: output(storeType(spec, "y")),
   };
   return shader<string, TileUniform>({
     key: [
       `matmul/tile/${tileText(tile)}/${weightsKey(weights)}/${fillKey(x)}/${spec.yOrder}${spec.yVector ? "4" : "1"}${spec.whole ? "" : "~"}`,
-      `${epilogueKey(epilogue)}${scaled ? "*" : ""}${spec.batched ? "/batched" : ""}`,
+      `${epilogueKey(epilogue)}${scaled ? "*" : ""}${spec.shuffled ? "/shuffled" : ""}${spec.batched ? "/batched" : ""}`,
     ].join("/"),
     workgroup: [threads],
     bindings,
