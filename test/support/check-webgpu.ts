@@ -63,9 +63,10 @@ export const checkOperator = (
   kernels: readonly Kernel[],
   kernel: string | null,
   tolerance: Tolerance = EXACT,
+  devices: "all" | "own" = "all",
 ): Promise<void> => {
   const { graph, feeds } = graphOf(c);
-  return checkGraph(graph, feeds, kernels, kernel, tolerance);
+  return checkGraph(graph, feeds, kernels, kernel, tolerance, devices);
 };
 
 /** Elements that `===` compares; of short floats what their bits stand for. */

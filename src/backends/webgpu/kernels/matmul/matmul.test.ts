@@ -118,7 +118,7 @@ describeGpu("matmul on WebGPU", () => {
         const w = filled(left ? [M, K] : [K, M], seed + 1);
         return check({ op: "MatMul", operands: left ? [w, x] : [x, w], weight: left ? 0 : 1, K });
       }),
-      { numRuns: 6 },
+      { numRuns: 4 },
     ),
   );
 
@@ -179,7 +179,7 @@ describeGpu("matmul on WebGPU", () => {
           });
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 3 },
     );
   });
 
@@ -202,7 +202,7 @@ describeGpu("matmul on WebGPU", () => {
           });
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 4 },
     ),
   );
 
@@ -214,7 +214,6 @@ describeGpu("matmul on WebGPU", () => {
     await check({ op: "MatMul", operands: [sparse, filled([3, 8, 9], 2)], weight: 0, K: 8 });
     for (const [transA, transB] of [
       [0, 1],
-      [1, 0],
       [1, 1],
     ] as const) {
       await check({
@@ -230,10 +229,6 @@ describeGpu("matmul on WebGPU", () => {
       [
         [2, 3, 5, 8],
         [2, 3, 8, 9],
-      ],
-      [
-        [4, 36, 64],
-        [4, 64, 36],
       ],
       [
         [3, 1, 5, 7],
@@ -261,7 +256,6 @@ describeGpu("matmul on WebGPU", () => {
     for (const [transA, transB] of [
       [0, 1],
       [1, 0],
-      [1, 1],
     ] as const) {
       await check({
         ...{ op: "FusedMatMul", domain: "com.microsoft", weight: null, K: 20, kernel: "batch-matmul" },
@@ -291,8 +285,10 @@ describeGpu("matmul on WebGPU", () => {
       const [M, K, N] = i % 2 === 0 ? [96, 96, 68] : [160, 64, 35];
       const dense = filled([M, K], 3);
       const w = sparse === null ? dense : stored(dense, [0, 1], sparse[0], sparse[1], "float16");
-      await check({ ...shared, op: "MatMul", operands: [w, filled([K, N], 4)], weight: 0, K });
-      await check({ ...shared, op: "Gemm", attributes: { transB: 1 }, operands: [filled([N, K], 4), w], weight: 1, K });
+      // Tokens to the left or to the right: y is in the one order or in the other.
+      const left = { op: "Gemm", attributes: { transB: 1 }, operands: [filled([N, K], 4), w], weight: 1 };
+      const right = { op: "MatMul", operands: [w, filled([K, N], 4)], weight: 0 };
+      await check({ ...shared, ...(i % 3 === 0 ? left : right), K });
     }
   });
 
@@ -319,23 +315,18 @@ describeGpu("matmul on WebGPU", () => {
     },
   );
 
-  it("multiplies by tiles of every size", { timeout: 240_000 }, async () => {
-    for (const [M, K, N] of [
-      [512, 32, 1024],
-      [256, 24, 1030],
-      [300, 24, 1404],
+  it("multiplies by tiles of every size", { timeout: 120_000 }, async () => {
+    for (const [M, K, N, pattern, layout] of [
+      [512, 32, 1024, null, null],
+      [512, 32, 1024, "8:2:16", "v:n:m:8:2:16"],
+      [512, 32, 1024, "2:4", "semi-structured"],
+      [256, 24, 1030, "4:1:4", "v:n:m:4:1:4"],
+      [256, 24, 1030, "50%", "bitmask"],
+      [300, 24, 1404, "8:2:4", "v:n:m:8:2:4"],
     ] as const) {
-      const layouts = [
-        [null, null],
-        K === 32 ? ["8:2:16", "v:n:m:8:2:16"] : ["8:2:4", "v:n:m:8:2:4"],
-        ["4:1:4", "v:n:m:4:1:4"],
-        K === 32 ? ["2:4", "semi-structured"] : ["50%", "bitmask"],
-      ] as const;
-      for (const [pattern, layout] of layouts) {
-        const dense = filled([M, K], 3);
-        const w = layout === null ? dense : stored(dense, [0, 1], pattern, layout, "float16");
-        await check({ op: "MatMul", operands: [w, filled([K, N], 4)], weight: 0, K });
-      }
+      const dense = filled([M, K], 3);
+      const w = layout === null ? dense : stored(dense, [0, 1], pattern, layout, "float16");
+      await check({ op: "MatMul", operands: [w, filled([K, N], 4)], weight: 0, K });
     }
   });
 
