@@ -1,7 +1,8 @@
 import { NO_EPILOGUE } from "../src/backends/specs/matmul/epilogue.js";
 import type { ShaderCode } from "../src/backends/webgpu/kernel.js";
 import { type MatrixFill, transposedDepth } from "../src/backends/webgpu/kernels/matmul/fill-matrix.js";
-import { parseTile, type Tile, threadsOf, tileShader } from "../src/backends/webgpu/kernels/matmul/tile.js";
+import { tileShader } from "../src/backends/webgpu/kernels/matmul/tile.js";
+import { parseTile, type Tile, threadsOf } from "../src/backends/webgpu/kernels/matmul/tiling.js";
 import { PLAIN_GPU } from "../test/support/capture-webgpu.js";
 
 /** The dense kernel with a sparse kernel's tile and loops, to compare it with. */

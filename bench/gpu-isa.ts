@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseTile, type Tile } from "../src/backends/webgpu/kernels/matmul/tile.js";
+import { parseTile, type Tile } from "../src/backends/webgpu/kernels/matmul/tiling.js";
 import { bytesOf, type SparseTensor } from "../src/layouts/index.js";
 import { type Captured, capture, denseWeight, PLAIN_GPU, sparseWeight } from "../test/support/capture-webgpu.js";
 import { denseTwin } from "./dense-twin.js";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { readWav } from "../../src/cli/wav.js";
 import { ISOLATED, type Server, serve } from "../../examples/web/server.js";
+import { readWav } from "../../src/cli/wav.js";
 import { readModelFile, writeModelFile } from "../../src/formats/onnx/node.js";
 import { applySparse, weightsOf } from "../../src/prune/index.js";
 

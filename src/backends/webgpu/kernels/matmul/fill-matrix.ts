@@ -1,7 +1,7 @@
 import type { Order } from "../../../specs/matmul/epilogue.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { lineOf, linePitch } from "./lines.js";
-import type { Tile } from "./tile.js";
+import type { Tile } from "./tiling.js";
 
 /** How a dense operand lies in memory and is read. */
 export interface MatrixFill {

@@ -1,7 +1,7 @@
 import type { ValueDataType } from "../../../../layouts/index.js";
 import { type Piece, unroll, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { type Fill, guarded } from "./fill-matrix.js";
-import { type Tile, threadsOf } from "./tile.js";
+import { type Tile, threadsOf } from "./tiling.js";
 
 /** Sparse weights in the forms that prepare.ts makes. */
 export type WeightFill =

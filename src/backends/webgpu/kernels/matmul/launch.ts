@@ -1,7 +1,8 @@
 import type { Epilogue, Order } from "../../../specs/matmul/epilogue.js";
 import type { Binding, Buffer, Lowering, Workgroups } from "../../kernel.js";
 import { type MatrixFill, transposedDepth } from "./fill-matrix.js";
-import { type Tile, type TileUniform, threadsOf, tileShader, type Weights } from "./tile.js";
+import { type TileUniform, tileShader, type Weights } from "./tile.js";
+import { type Tile, threadsOf } from "./tiling.js";
 
 /** A dense matrix in memory. */
 export interface Matrix {

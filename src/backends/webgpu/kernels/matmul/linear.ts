@@ -19,7 +19,7 @@ import {
 import { rowsPreparer } from "./prepare-rows.js";
 import { MOST_TOKENS, ROWS, type RowForm, rowShader } from "./rows.js";
 import { type Form, sparseSchedule, tileFor } from "./schedule.js";
-import type { Tile } from "./tile.js";
+import type { Tile } from "./tiling.js";
 
 /**
  * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout: by tiles, or, for few tokens, row by row. x may

@@ -1,4 +1,4 @@
-import type { Tile } from "./tile.js";
+import type { Tile } from "./tiling.js";
 
 type Step = Pick<Tile, "depth" | "rolled">;
 

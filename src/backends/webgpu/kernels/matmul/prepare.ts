@@ -3,7 +3,7 @@ import { type Entries, entriesOf } from "../../../specs/matmul/weights.js";
 import type { Form } from "../parts.js";
 import { blockDepth, type WeightFill } from "./fill-weights.js";
 import { lineOf, linePitch } from "./lines.js";
-import { type Tile, tileText } from "./tile.js";
+import { type Tile, tileText } from "./tiling.js";
 
 /** A sparse weight, or some of its rows, in the order in which a tile kernel reads it. */
 export interface TileForms {

@@ -3,7 +3,7 @@ import { type DeviceInfo, largestBuffer } from "../../kernel.js";
 import { blockDepth } from "./fill-weights.js";
 import { lineVectors } from "./lines.js";
 import { allEntries, columnsDensity, entriesInOrder } from "./prepare.js";
-import { type Tile, threadsOf } from "./tile.js";
+import { type Tile, threadsOf } from "./tiling.js";
 
 /** Eight rows of eight tokens a thread: 64 multiply-adds for each 16 floats read from workgroup memory. */
 const LARGE: Tile = { rows: 128, tokens: 64, depth: 16, unroll: 2, threadRows: 8, threadVectors: 2 };

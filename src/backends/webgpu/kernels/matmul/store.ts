@@ -2,7 +2,8 @@ import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import { f32, type Piece, type Wgsl, wgsl } from "../../wgsl/index.js";
 import { activation, mathFunctions } from "../math.js";
 import { guarded } from "./fill-matrix.js";
-import type { Tile, TileShader } from "./tile.js";
+import type { TileShader } from "./tile.js";
+import type { Tile } from "./tiling.js";
 
 export { epilogueKey };
 
