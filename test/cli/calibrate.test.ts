@@ -143,6 +143,15 @@ describe("nonzero sparsify --method", () => {
   test.each([
     ["without samples", ["--method", "wanda"], 2, /--calibrate.*needs samples/],
     ["an unknown method", ["--method", "guess"], 2, /Allowed choices are magnitude, wanda/],
+    ["an option that is none", ["--method", "sparsegpt", "--method-option", "speed=3"], 2, /it has blockSize, damping/],
+    ["an option of no value", ["--method", "sparsegpt", "--method-option", "damping"], 2, /not NAME=VALUE/],
+    ["an option that is no number", ["--method", "sparsegpt", "--method-option", "damping=a"], 2, /'a' is no number/],
+    [
+      "an option out of range",
+      ["--method", "sparsegpt", "--method-option", "damping=-1", "--calibrate", at("arrays")],
+      2,
+      /damping/,
+    ],
     ["samples that are not there", ["--method", "wanda", "--calibrate", "/nowhere"], 3, /no such file/],
   ])("refuses %s", async (_, args, code, message) => {
     const outcome = await sparsify(...args);

@@ -46,15 +46,22 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("--help", () => {
-  test.each([[[]], [["inspect"]], [["sparsify"]], [["run"]], [["compare"]], [["bench"]], [["bench", "matmul"]]])(
-    "nonzero %s --help",
-    async (command) => {
-      const { code, stdout, stderr } = await cli(...command, "--help");
-      expect(code).toBe(0);
-      expect(stderr).toBe("");
-      expect(stdout).toContain(`Usage: ${["nonzero", ...command].join(" ")}`);
-    },
-  );
+  test.each([
+    [[]],
+    [["inspect"]],
+    [["sparsify"]],
+    [["run"]],
+    [["compare"]],
+    [["bench"]],
+    [["bench", "matmul"]],
+    [["eval"]],
+    [["samples"]],
+  ])("nonzero %s --help", async (command) => {
+    const { code, stdout, stderr } = await cli(...command, "--help");
+    expect(code).toBe(0);
+    expect(stderr).toBe("");
+    expect(stdout).toContain(`Usage: ${["nonzero", ...command].join(" ")}`);
+  });
   test("says the version", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     expect(await cli("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });

@@ -8,6 +8,7 @@ import {
   applySparse,
   type CalibrationOptions,
   LAYER_PRUNERS,
+  type LayerPruner,
   type Sparsified,
   toSparseModel,
 } from "../../prune/index.js";
@@ -26,10 +27,44 @@ interface Options {
   readonly dtype?: ValueDataType;
   readonly dense?: boolean;
   readonly method: string;
+  readonly methodOption: string[];
   readonly calibrate?: string;
   readonly samples?: number;
   readonly order: "sequential" | "dense";
   readonly json?: boolean;
+}
+
+/** A method's options that a command line can give, with their defaults. */
+const optionsOf = ({ defaults }: LayerPruner): [name: string, value: number | string][] =>
+  Object.entries(defaults).filter(([, value]) => typeof value === "number" || typeof value === "string");
+
+const OWN_OPTIONS = [...LAYER_PRUNERS.values()]
+  .filter((method) => optionsOf(method).length > 0)
+  .map(
+    (method) =>
+      `${method.name} ${optionsOf(method)
+        .map((option) => option.join("="))
+        .join(" ")}`,
+  )
+  .join("; ");
+
+/** Options of a method from `NAME=VALUE` texts, of the type that its default has. @throws NonzeroError "invalid-argument". */
+function methodOptions(method: LayerPruner, texts: readonly string[]): object {
+  const refuse = (reason: string): never => {
+    throw new NonzeroError("invalid-argument", reason, { field: "--method-option" });
+  };
+  const known = new Map(optionsOf(method));
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name = "", value = ""] = /^([^=]+)=(.+)$/.exec(text) ?? refuse(`'${text}' is not NAME=VALUE`);
+      const fallback = known.get(name);
+      if (fallback === undefined)
+        refuse(`'${method.name}' has no option '${name}'; it has ${[...known.keys()].join(", ") || "none"}`);
+      if (typeof fallback === "string") return [name, value];
+      if (!Number.isFinite(Number(value))) refuse(`'${value}' is no number`);
+      return [name, Number(value)];
+    }),
+  );
 }
 
 export function addSparsify(program: Command): void {
@@ -54,6 +89,7 @@ export function addSparsify(program: Command): void {
         .choices([...LAYER_PRUNERS.keys()])
         .default("magnitude"),
     )
+    .option("--method-option <name=value>", `one of the method's own options (repeatable): ${OWN_OPTIONS}`, collect, [])
     .option(
       "--calibrate <path>",
       "samples for methods that look at a layer's inputs: a folder of .npy or .wav files, a folder of folders with an INPUT.npy each, or a .jsonl",
@@ -99,6 +135,7 @@ interface Work {
 async function sparsify(file: string, options: Options): Promise<void> {
   const { output, layers, skip, dtype, dense, json } = options;
   const method = LAYER_PRUNERS.get(options.method)!;
+  const ownOptions = methodOptions(method, options.methodOption);
   if (method.needs !== "nothing" && options.calibrate === undefined)
     throw new NonzeroError("invalid-argument", `the method '${method.name}' needs samples`, { field: "--calibrate" });
   const pattern = options.pattern === undefined ? undefined : patternOf(options.pattern);
@@ -127,7 +164,12 @@ async function sparsify(file: string, options: Options): Promise<void> {
               task.title = `${title}: ${done} of ${total}`;
             },
           };
-          const by = { pattern: pattern ?? "", method, ...calibrationFor(context.model!, options, task, title) };
+          const by = {
+            pattern: pattern ?? "",
+            method,
+            methodOptions: ownOptions,
+            ...calibrationFor(context.model!, options, task, title),
+          };
           if (pattern === undefined) context.result = await toSparseModel(context.model!, shared);
           else if (dense && dtype === undefined)
             context.result = await applyFakeSparsity(context.model!, { ...shared, ...by });
