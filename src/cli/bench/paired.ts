@@ -12,6 +12,8 @@ export interface Contestant {
 export interface PairedOptions {
   /** Complete rounds to time. Without it: as many as `seconds` hold, at least `MIN_ROUNDS`. */
   readonly rounds?: number;
+  /** Milliseconds that a turn's timed runs take, at least; default 20. */
+  readonly turn?: number;
   /** Time to spend on each contestant on average, warm-up not counted; default 3. */
   readonly seconds?: number;
   /** Stops between two runs; what was timed in complete rounds is returned. */
@@ -34,13 +36,15 @@ export const MIN_ROUNDS = 5;
 const WINDOW = 5;
 const SETTLED = 0.95;
 const WARM_UP_MS = 400;
+const TURN_MS = 20;
 
 /**
- * Times contestants in turn, A B C A B C …, after each has been warmed up until its times settle. What the machine does to one
- * round it does to all, so compare round by round (`pairedRatio`).
+ * Times contestants in turn, A B C A B C …, after each has been warmed up until its times settle. A turn is a run that is not timed, for what the others
+ * left in the caches and threads that fell asleep meanwhile are nobody's time, and then runs for `turn` milliseconds, of which the mean is the
+ * sample. What the machine does to one round it does to all, so compare round by round (`pairedRatio`).
  */
 export async function pairedTimes(contestants: readonly Contestant[], options: PairedOptions = {}): Promise<Timed[]> {
-  const { signal, onProgress, rounds = Number.POSITIVE_INFINITY, seconds = 3 } = options;
+  const { signal, onProgress, rounds = Number.POSITIVE_INFINITY, seconds = 3, turn = TURN_MS } = options;
   const now = options.now ?? (() => performance.now());
   const rest = options.rest ?? breathe;
   const time = async ({ run, settle }: Contestant): Promise<number> => {
@@ -48,6 +52,19 @@ export async function pairedTimes(contestants: readonly Contestant[], options: P
     const start = now();
     await run();
     const ms = now() - start;
+    await settle?.();
+    return ms;
+  };
+  const takeTurn = async ({ run, settle }: Contestant): Promise<number> => {
+    await rest();
+    await run();
+    const start = now();
+    let runs = 0;
+    do {
+      await run();
+      runs++;
+    } while (now() - start < turn);
+    const ms = (now() - start) / runs;
     await settle?.();
     return ms;
   };
@@ -66,7 +83,7 @@ export async function pairedTimes(contestants: readonly Contestant[], options: P
     const times: number[] = [];
     for (const contestant of contestants) {
       if (signal?.aborted) break;
-      times.push(await time(contestant));
+      times.push(await takeTurn(contestant));
     }
     if (times.length < contestants.length) break;
     times.forEach((ms, i) => samples[i]!.push(ms));
