@@ -65,9 +65,11 @@ const SLAB_BYTES = 36 * 1024;
 export function scheduleFor(weight: Constant): PanelSchedule {
   if (!isSparse(weight)) return { width: 6, slab: 384, block: 96 };
   const { rows, cols, parts } = weight.stored;
-  if (parts.values!.size >= SPARSE * rows * cols) return { width: 12, slab: 192, block: 0 };
-  const slab = cols > 2048 ? 640 : 384;
-  return { width: streamOf(weight, [0, rows], slab).share === 1 ? 8 : 12, slab, block: 0 };
+  const long = cols > 2048;
+  if (parts.values!.size >= SPARSE * rows * cols) return { width: 12, slab: long ? 160 : 192, block: 0 };
+  const slab = long ? 512 : 384;
+  const { share } = streamOf(weight, [0, rows], slab);
+  return share === 1 ? { width: 8, slab: long ? 640 : 384, block: 0 } : { width: 12, slab, block: 0 };
 }
 const SPARSE = 0.15;
 
