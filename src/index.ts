@@ -11,6 +11,7 @@ export {
   env,
   type GpuTensor,
   InferenceSession,
+  type IoBinding,
   loadModel,
   type NonzeroExecutionProvider,
   nonzeroBackend,

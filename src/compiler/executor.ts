@@ -2,7 +2,7 @@ import { type Constant, capturesOf, type Graph, labelOf, subgraphsOf, type Value
 import { type DataType, locateAsync, NonzeroError, Tensor } from "../tensor/index.js";
 import type { Fetches } from "./deliver.js";
 import { readsValue, shapingInputs, signatureOf, specOf } from "./signature.js";
-import { type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
+import { type ConcreteType, type InputSpec, type Specialized, type Step, specialize } from "./specialize.js";
 
 /** What a run gives: at once, or where the device works on its own, later. */
 export type Results = Tensor[] | Promise<Tensor[]>;
@@ -33,6 +33,16 @@ export interface Plan<R extends Results = Tensor[]> {
   release(): void;
 }
 
+/** A plan whose inputs and outputs have places of their own in the device's memory. */
+export interface BoundPlan {
+  /** Tensors over that memory, in order of `Specialized.inputs`. They go stale when the memory grows: take them late. */
+  inputs(): Tensor[];
+  outputs(): Tensor[];
+  /** From what is in the inputs now to the outputs. */
+  run(): void;
+  release(): void;
+}
+
 /** One line of a plan's description. */
 export interface PlanStep {
   readonly op: string;
@@ -52,6 +62,8 @@ export interface TimedStep extends PlanStep {
 export interface PlanMaker<R extends Results = Tensor[]> {
   /** `fed`: the inputs that come in the device's own memory; none where it is left out. */
   plan(spec: Specialized, host: HostSteps, fed?: ReadonlySet<Value>): Plan<R>;
+  /** A plan that copies nothing in or out; for devices that work in memory which the host sees. */
+  bind?(spec: Specialized, host: HostSteps): BoundPlan;
   /** A tensor of the device's memory on the host. */
   download?(tensor: LocatedTensor): Promise<Tensor>;
   /** A maker for plans that run in the middle of this one's (bodies of Loop and Scan): they must not share its activations' memory. */
@@ -79,6 +91,7 @@ export class Executor<R extends Results = Tensor[]> {
   readonly #maker: PlanMaker<R>;
   readonly #shaping: ReadonlySet<Value>;
   readonly #plans = new Map<string, Entry<R>>();
+  readonly #bound = new Set<BoundPlan>();
   #constants: ReadonlyMap<Value, Constant> | undefined;
   readonly #subgraphs = new Map<Graph, { executor: Executor; captures: Value[] }>();
 
@@ -109,6 +122,37 @@ export class Executor<R extends Results = Tensor[]> {
     return rest === null ? outputs : rest.runLocated(outputs);
   }
 
+  /**
+   * A plan for inputs of these types, in order of the graph's inputs, that stay in the device's memory. Released with the executor.
+   * @throws NonzeroError "unsupported" where the device can't, where a shape depends on data, or naming an input whose value decides shapes.
+   */
+  bind(types: readonly ConcreteType[]): BoundPlan {
+    const specs = this.#graph.inputs.map((input, i): InputSpec => {
+      if (this.#shaping.has(input))
+        throw new NonzeroError("unsupported", "its value decides shapes, so it cannot be bound", { field: input.name });
+      return { type: types[i]! };
+    });
+    const spec = specialize(this.#graph, specs);
+    if (spec.rest !== null)
+      throw new NonzeroError("unsupported", "a model with shapes that depend on data cannot be bound");
+    if (this.#maker.bind === undefined)
+      throw new NonzeroError("unsupported", "this device has no memory that the host could see");
+    const plan = this.#maker.bind(spec, this.#host());
+    this.#bound.add(plan);
+    const held = (): BoundPlan => {
+      if (!this.#bound.has(plan)) throw new NonzeroError("invalid-argument", "the binding was released");
+      return plan;
+    };
+    return {
+      inputs: () => held().inputs(),
+      outputs: () => held().outputs(),
+      run: () => held().run(),
+      release: () => {
+        if (this.#bound.delete(plan)) plan.release();
+      },
+    };
+  }
+
   /** The steps that `run` would take for these feeds up to the first data-dependent shape. */
   describe(feeds: readonly LocatedTensor[]): readonly PlanStep[] {
     return this.#entry(feeds).plan.describe();
@@ -125,6 +169,8 @@ export class Executor<R extends Results = Tensor[]> {
       rest?.release();
     }
     this.#plans.clear();
+    for (const plan of this.#bound) plan.release();
+    this.#bound.clear();
     for (const { executor } of this.#subgraphs.values()) executor.release();
     this.#subgraphs.clear();
   }
@@ -154,10 +200,13 @@ export class Executor<R extends Results = Tensor[]> {
 
   #make(specs: readonly InputSpec[]): Entry<R> {
     const spec = specialize(this.#graph, specs);
-    const host: HostSteps = { runSubgraph: (graph, feeds, captured) => this.#runSubgraph(graph, feeds, captured) };
     const rest = spec.rest === null ? null : new Executor(spec.rest, this.#maker);
     const fed = new Set(this.#graph.inputs.filter((_, i) => specs[i]!.onDevice));
-    return { plan: this.#maker.plan(spec, host, fed), spec, rest };
+    return { plan: this.#maker.plan(spec, this.#host(), fed), spec, rest };
+  }
+
+  #host(): HostSteps {
+    return { runSubgraph: (graph, feeds, captured) => this.#runSubgraph(graph, feeds, captured) };
   }
 
   #runSubgraph(graph: Graph, feeds: readonly Tensor[], captured: (value: Value) => Tensor): Tensor[] {

@@ -1,5 +1,6 @@
 export type { CompileOptions, CompileProgress, GpuTensor, OwnedGpuTensor } from "../backends/webgpu/index.js";
 export { nonzeroBackend, registerNonzero } from "./backend.js";
+export type { IoBinding } from "./io-binding.js";
 export { loadModel } from "./load.js";
 export type { OutputLocation, OutputLocations } from "./location.js";
 export { ASYNC_DEVICES, type AsyncDeviceName, DEVICES, type DeviceName, type RunnerOptions } from "./makers.js";

@@ -11,6 +11,7 @@ import {
 } from "../compiler/index.js";
 import { type Dim, type Graph, type Model, Value, type ValueType } from "../graph/index.js";
 import { locateAsync, NonzeroError, Tensor } from "../tensor/index.js";
+import { type IoBinding, ioBinding } from "./io-binding.js";
 import { asyncMakerFor, type DeviceName, type Maker, makerFor, type RunnerOptions } from "./makers.js";
 
 /** Outputs by name: at once, or where the device answers later, a promise of them. */
@@ -127,6 +128,16 @@ export class Runner<R extends Results = Tensor[]> {
     return Object.fromEntries(await Promise.all(placed));
   }
 
+  /**
+   * Inputs and outputs in the device's memory, for inputs of these types: see IoBinding. For models that run again and again on inputs of one
+   * shape; on WebGPU `runLocated` does the same.
+   * @throws NonzeroError as `run` does; "unsupported" on another device than WebAssembly, for text, and where shapes depend on data.
+   */
+  ioBinding(types: Readonly<Record<string, LocatedTensor>>): IoBinding {
+    const { executor, tensors } = this.#prepare(types);
+    return ioBinding(executor.bind(tensors), [...this.inputs, ...this.#overridden(types)], this.outputs);
+  }
+
   /** What runs where for these inputs: one line a step, with the kernel that computes it. */
   describe(feeds: Readonly<Record<string, Tensor | GpuTensor>>): readonly PlanStep[] {
     const { executor, tensors } = this.#prepare(feeds);
@@ -150,7 +161,7 @@ export class Runner<R extends Results = Tensor[]> {
 
   #prepare(feeds: Readonly<Record<string, LocatedTensor>>): { executor: Executor<R>; tensors: LocatedTensor[] } {
     this.#held();
-    const overridden = this.defaults.filter(({ name }) => feeds[name] !== undefined);
+    const overridden = this.#overridden(feeds);
     const open = [...this.inputs, ...overridden];
     for (const name of Object.keys(feeds)) {
       if (feeds[name] === undefined || open.some((input) => input.name === name)) continue;
@@ -164,6 +175,10 @@ export class Runner<R extends Results = Tensor[]> {
       return tensor;
     });
     return { executor: this.#executor(overridden.map(({ name }) => name)), tensors };
+  }
+
+  #overridden(feeds: Readonly<Record<string, LocatedTensor>>): readonly Value[] {
+    return this.defaults.filter(({ name }) => feeds[name] !== undefined);
   }
 
   #held(): { readonly graph: Graph; readonly maker: Maker<R> } {

@@ -1,4 +1,5 @@
 import {
+  type BoundPlan,
   checkOutput,
   deliver,
   denseOf,
@@ -6,33 +7,77 @@ import {
   type HostSteps,
   type Plan,
   type PlanStep,
-  placeInArena,
   type Specialized,
   type Step,
 } from "../../compiler/index.js";
 import { labelOf, type Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
-import { byteLengthOf, locate, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
+import { byteLengthOf, locate, NonzeroError, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
 import { isFusible } from "../specs/elementwise/program.js";
-import { PROGRAM_HEADER, STEP, STEP_BYTES } from "./driver.js";
-import type { Argument, Buffer, ConcreteType, Kernel, KernelCode, Lowering } from "./kernel.js";
-import type { Arenas, Holding, Session } from "./session.js";
-import type { Store } from "./store.js";
+import type { Buffer, ConcreteType, Kernel, Lowering } from "./kernel.js";
+import { layOut } from "./lay-out.js";
+import { type Action, type Segment, writePrograms } from "./program.js";
+import type { Arenas, Session } from "./session.js";
 
-interface Launch {
-  readonly code: KernelCode;
-  readonly args: readonly Argument[];
-  readonly chunks: number;
+/** A specialized graph made ready. */
+interface Lowered {
+  readonly spec: Specialized;
+  readonly described: readonly PlanStep[];
+  /** Whether something reads the input from memory. */
+  readonly written: readonly boolean[];
+  write(value: Value, tensor: Tensor): void;
+  /** A tensor over the device's memory, valid until the next run or growth of the memory. */
+  view(value: Value): Tensor;
+  /** What was evaluated on the host, or fed to stay there, goes. */
+  forget(): void;
+  /** Runs all steps, or one. */
+  play(step?: number): void;
+  release(): void;
 }
 
-/** What happens in a plan, in order: a kernel's launches, or an evaluation on the host. */
-type Action = { readonly launch: Launch } | { readonly host: Step };
-
-/** A run of launches that the driver does without coming back. */
-type Segment = { readonly program: number; readonly parallel: boolean } | { readonly host: Step };
-
-/** Lowers a specialized graph: kernels chosen, memory laid out, programs written. */
+/** A plan whose feeds are copied in and results out; activations are in an arena that all such plans of the session use in turn. */
 export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas): Plan {
+  const { spec, described, written, write, view, forget, play, release } = lowered(concrete, host, session, arenas);
+  const begin = (feeds: readonly Tensor[]): void => {
+    forget();
+    spec.inputs.forEach((input, i) => {
+      if (written[i]) write(input, feeds[i]!);
+    });
+  };
+  return {
+    run(feeds, fetches = []) {
+      begin(feeds);
+      play();
+      return spec.outputs.map((output, i) => deliver(output, view(output), fetches[i]));
+    },
+    profile(feeds) {
+      begin(feeds);
+      return described.map((line, s) => {
+        const start = performance.now();
+        play(s);
+        return { ...line, milliseconds: performance.now() - start };
+      });
+    },
+    describe: () => described,
+    release,
+  };
+}
+
+/** A plan in an arena of its own, where inputs and outputs keep their places. */
+export function boundPlan(concrete: Specialized, host: HostSteps, session: Session): BoundPlan {
+  const text = [...concrete.inputs, ...concrete.outputs].find((value) => concrete.types.get(value)?.dtype === "string");
+  if (text) throw new NonzeroError("unsupported", "text has no place in the device's memory", { field: text.name });
+  const { spec, view, play, release } = lowered(concrete, host, session, null);
+  return {
+    inputs: () => spec.inputs.map(view),
+    outputs: () => spec.outputs.map(view),
+    run: () => play(),
+    release,
+  };
+}
+
+/** Kernels chosen, memory laid out, programs written. Without `arenas` the plan has an arena of its own, where inputs last as long as outputs. */
+function lowered(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas | null): Lowered {
   const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
   const { store, kernels } = session;
   const memory = session.hold(arenas);
@@ -93,14 +138,13 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
 
   const isText = (value: Value): boolean => spec.types.get(value)?.dtype === "string";
   const inMemory = (value: Value): boolean => spec.types.has(value) && !isText(value) && !spec.constants.has(value);
-  const arena = layOut(spec, actions, bufferOf, inMemory);
+  const arena = layOut(spec, actions, bufferOf, inMemory, arenas === null);
   const address = memory.arena(arena.bytes);
   for (const [buffer, offset] of arena.offsets) buffer.address = address + offset;
 
   const segments = writePrograms(actions, store, memory);
   const hostOnly = new Map<Value, Tensor>();
 
-  /** A tensor over the device's memory, valid until the next run or growth of the memory. */
   const view = (value: Value): Tensor => {
     const kept = hostOnly.get(value);
     if (kept !== undefined) return kept;
@@ -123,38 +167,27 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
     });
   };
 
-  const play = (parts: readonly Segment[]): void => {
+  const run = (parts: readonly Segment[]): void => {
     for (const part of parts) {
       if ("host" in part) evaluate(part.host);
       else store.run(part.program, part.parallel);
     }
   };
-  const written = spec.inputs.map((input) => inMemory(input) && bufferOf(input).address !== null);
-  const begin = (feeds: readonly Tensor[]): void => {
-    hostOnly.clear();
-    spec.inputs.forEach((input, i) => {
-      if (written[i] || isText(input)) write(input, feeds[i]!);
-    });
-  };
   let single: Segment[][] | null = null; // each step's own programs, made when a profile is asked for
   return {
-    run(feeds, fetches = []) {
-      begin(feeds);
-      play(segments);
-      return spec.outputs.map((output, i) => deliver(output, view(output), fetches[i]));
-    },
-    profile(feeds) {
+    spec,
+    described,
+    written: spec.inputs.map((input) => isText(input) || (inMemory(input) && bufferOf(input).address !== null)),
+    write,
+    view,
+    forget: () => hostOnly.clear(),
+    play(step) {
+      if (step === undefined) return run(segments);
       single ??= described.map((_, s) =>
         writePrograms(actions.slice(firstAction[s], firstAction[s + 1]), store, memory),
       );
-      begin(feeds);
-      return described.map((line, s) => {
-        const start = performance.now();
-        play(single![s]!);
-        return { ...line, milliseconds: performance.now() - start };
-      });
+      run(single[step]!);
     },
-    describe: () => described,
     release: () => memory.release(),
   };
 }
@@ -172,91 +205,4 @@ function lower(step: Step, spec: Specialized, kernels: readonly Kernel[], to: Lo
     return kernel;
   }
   return null;
-}
-
-/** Offsets in the arena of all buffers that have no address yet. */
-function layOut(
-  spec: Specialized,
-  actions: readonly Action[],
-  bufferOf: (value: Value) => Buffer,
-  inMemory: (value: Value) => boolean,
-): { offsets: Map<Buffer, number>; bytes: number } {
-  const spans = new Map<Buffer, { first: number; last: number }>();
-  const touch = (buffer: Buffer, at: number): void => {
-    if (buffer.address !== null) return;
-    const span = spans.get(buffer);
-    if (span === undefined) spans.set(buffer, { first: at, last: at });
-    else span.last = at;
-  };
-  const touchValue = (value: Value | null, at: number): void => {
-    if (value !== null && inMemory(value)) touch(bufferOf(value), at);
-  };
-  const used = new Set<Buffer>();
-  for (const action of actions) {
-    if ("launch" in action) for (const buffer of buffersOf(action.launch)) used.add(buffer);
-    else
-      for (const value of [...action.host.node.inputs, ...action.host.captures.values()])
-        if (value !== null && inMemory(value)) used.add(bufferOf(value));
-  }
-  for (const output of spec.outputs) if (inMemory(output)) used.add(bufferOf(output));
-  for (const input of spec.inputs) if (inMemory(input) && used.has(bufferOf(input))) touch(bufferOf(input), 0);
-  actions.forEach((action, at) => {
-    if ("launch" in action) for (const buffer of buffersOf(action.launch)) touch(buffer, at);
-    else
-      for (const value of [...action.host.node.inputs, ...action.host.captures.values(), ...action.host.node.outputs])
-        touchValue(value, at);
-  });
-  for (const output of spec.outputs) touchValue(output, actions.length);
-  const list = [...spans].map(([buffer, { first, last }]) => ({ buffer, bytes: buffer.bytes, first, last }));
-  const { offsets, bytes } = placeInArena(list);
-  return { offsets: new Map(list.map(({ buffer }, i) => [buffer, offsets[i]!])), bytes };
-}
-
-function buffersOf({ args }: Launch): Buffer[] {
-  const buffers: Buffer[] = [];
-  for (const arg of args) if (typeof arg !== "number") buffers.push("buffer" in arg ? arg.buffer : arg);
-  return buffers;
-}
-
-/** Writes each run of launches into memory as the driver reads it. */
-function writePrograms(actions: readonly Action[], store: Store, memory: Holding): Segment[] {
-  const segments: Segment[] = [];
-  for (let i = 0; i < actions.length; ) {
-    const action = actions[i]!;
-    if ("host" in action) {
-      segments.push(action);
-      i++;
-      continue;
-    }
-    const launches: Launch[] = [];
-    for (; i < actions.length; i++) {
-      const next = actions[i]!;
-      if (!("launch" in next)) break;
-      launches.push(next.launch);
-    }
-    const kernels = launches.map(({ code }) => store.kernel(code));
-    const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
-    const bytes = argsAt + launches.reduce((sum, { args }) => sum + 4 * args.length, 0);
-    const program = memory.allocate(bytes);
-    const words = new Int32Array(store.buffer, program, bytes / 4);
-    words.fill(0);
-    words[16] = launches.length;
-    let arg = argsAt / 4;
-    launches.forEach(({ args, chunks }, s) => {
-      const at = (PROGRAM_HEADER + STEP_BYTES * s) / 4;
-      words[at + STEP.kernel / 4] = kernels[s]!;
-      words[at + STEP.args / 4] = program + 4 * arg;
-      words[at + STEP.chunks / 4] = chunks;
-      for (const value of args) words[arg++] = addressOf(value);
-    });
-    segments.push({ program, parallel: launches.some(({ chunks }) => chunks > 1) });
-  }
-  return segments;
-}
-
-function addressOf(arg: Argument): number {
-  if (typeof arg === "number") return arg;
-  const [buffer, offset] = "buffer" in arg ? [arg.buffer, arg.offset] : [arg, 0];
-  if (buffer.address === null) throw new Error("a launch's buffer was never placed");
-  return buffer.address + offset;
 }

@@ -1,9 +1,9 @@
-import type { HostSteps, Plan, PlanMaker, Specialized } from "../../compiler/index.js";
+import type { BoundPlan, HostSteps, Plan, PlanMaker, Specialized } from "../../compiler/index.js";
 import type { Constant } from "../../graph/index.js";
 import type { Tensor } from "../../tensor/index.js";
 import type { Buffer, DeviceInfo, Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
-import { wasmPlan } from "./plan.js";
+import { boundPlan, wasmPlan } from "./plan.js";
 import { Store } from "./store.js";
 
 /** A constant's forms in memory, by key, and how many plans use them. */
@@ -54,13 +54,17 @@ export class Session implements PlanMaker {
     return wasmPlan(spec, host, this, this.#arenas);
   }
 
+  bind(spec: Specialized, host: HostSteps): BoundPlan {
+    return boundPlan(spec, host, this);
+  }
+
   nested(): PlanMaker {
     const arenas: Arenas = { current: null };
     return { plan: (spec, host) => wasmPlan(spec, host, this, arenas), nested: () => this.nested() };
   }
 
-  /** Memory for a new plan. */
-  hold(arenas: Arenas): Holding {
+  /** Memory for a new plan, its arena among those that it shares or, without any, its own. */
+  hold(arenas: Arenas | null): Holding {
     const { store } = this;
     const constants = new Set<Constant>();
     const regions: { address: number; bytes: number }[] = [];
@@ -81,23 +85,25 @@ export class Session implements PlanMaker {
       }
       return buffer;
     };
+    const allocate = (bytes: number): number => {
+      const address = store.allocate(bytes);
+      regions.push({ address, bytes });
+      return address;
+    };
     return {
       prepare,
       upload: (tensor) => prepare(tensor, "", tensor.byteLength, (target) => target.set(tensor.bytes())),
       arena: (bytes) => {
+        if (arenas === null) return allocate(bytes);
         arena = this.#arenaOf(arenas, bytes);
         arena.plans++;
         return arena.address;
       },
-      allocate(bytes) {
-        const address = store.allocate(bytes);
-        regions.push({ address, bytes });
-        return address;
-      },
+      allocate,
       release: () => {
         for (const { address, bytes } of regions) store.free(address, bytes);
         for (const constant of constants) this.#leave(constant);
-        if (arena !== null && --arena.plans === 0 && arena !== arenas.current) store.free(arena.address, arena.bytes);
+        if (arena !== null && --arena.plans === 0 && arena !== arenas?.current) store.free(arena.address, arena.bytes);
       },
     };
   }
