@@ -188,9 +188,14 @@ export function attentionSpec(node: Node, at: NodeContext): AttentionSpec | null
 }
 
 export const attentionCost = (spec: AttentionSpec): Cost => {
-  const { batch, heads, kvHeads, queries, keys, past, headSize, valueSize } = spec;
+  const { batch, heads, kvHeads, queries, keys, past, headSize, valueSize, mask } = spec;
+  const all = keys + past;
+  const sizes = [batch, heads, queries, all];
+  const masked = mask?.strides.reduce((size, stride, axis) => (stride === 0 ? size : size * sizes[axis]!), 1) ?? 0;
   return {
-    multiplyAdds: batch * heads * queries * (keys + past) * (headSize + valueSize),
-    bytes: 4 * batch * (heads * queries * (headSize + valueSize) + kvHeads * (keys + past) * (headSize + valueSize)),
+    multiplyAdds: batch * heads * queries * all * (headSize + valueSize),
+    bytes:
+      4 * batch * (heads * queries + kvHeads * all) * (headSize + valueSize) +
+      masked * (mask?.dtype === "bool" ? 1 : 4),
   };
 };

@@ -17,8 +17,30 @@ export interface NodeContext {
 
 /** What multiplying and moving a node asks for: the roofline's two numbers. */
 export interface Cost {
+  /** Of kept weights only. */
   readonly multiplyAdds: number;
+  /** That must be moved: every operand read once as it is stored, every result written once. */
   readonly bytes: number;
+  /** Where the node multiplies a constant weight. */
+  readonly product?: Product;
+}
+
+/** The product that a node makes of a constant weight, by the numbers that its time depends on. */
+export interface Product {
+  /** The weight's matrix: outputs × inputs. */
+  readonly rows: number;
+  readonly depth: number;
+  /** Columns that it is multiplied with: tokens or pixels, of all batches. */
+  readonly tokens: number;
+  /** Stored weights. */
+  readonly kept: number;
+  /** Bytes of the weight as it is stored. */
+  readonly bytes: number;
+  /** Neighbouring rows that keep the same columns: 1 where each row has its own. */
+  readonly share: number;
+  readonly dtype: DataType;
+  /** Whether each weight is multiplied with several places of the input (a convolution's window). */
+  readonly window: boolean;
 }
 
 export const attributesOfNode = <A>(node: Node): A => attributesFor(node, operators.get(operatorKey(node))!) as A;

@@ -1,10 +1,11 @@
-import type { Node, Value } from "../../../graph/index.js";
+import type { Constant, Node, Value } from "../../../graph/index.js";
 import { SparseTensor } from "../../../layouts/index.js";
 import type { FusedConvAttributes } from "../../../ops/fused/conv.js";
 import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
 import { type ConvAttributes, convWindow } from "../../../ops/nn/conv.js";
-import { sizeOf } from "../../../tensor/index.js";
+import { type DataType, sizeOf } from "../../../tensor/index.js";
 import type { Epilogue } from "../matmul/epilogue.js";
+import { sharedRows } from "../matmul/shared-rows.js";
 import type { ConcreteType, Cost, NodeContext } from "../node.js";
 
 /** A convolution over `Axes` spatial axes; where a node has fewer, those missing have length 1. float32, NCHW. */
@@ -22,6 +23,11 @@ export interface ConvSpec<Axes extends readonly number[] = Pair> {
   readonly pads: Axes;
   readonly epilogue: Epilogue;
   readonly sparse: boolean;
+  /** Stored weights, and the bytes that they take as they are stored. */
+  readonly kept: number;
+  readonly weightBytes: number;
+  /** A sparse weight's layout and values, "dense" otherwise. */
+  readonly layout: string;
   /** Axes of the weight that make it a matrix [outputs, kernel positions × input channels]. */
   readonly perm: readonly number[];
 }
@@ -98,15 +104,30 @@ function convOver<Axes extends readonly number[]>(count: number, node: Node, at:
       residual: residual ? position : "",
     },
     sparse,
+    ...storageOf(weight),
     perm,
   };
 }
 
+const storageOf = (weight: Constant): Pick<ConvSpec, "kept" | "weightBytes" | "layout"> => {
+  if (!(weight instanceof SparseTensor)) return { kept: weight.size, weightBytes: weight.byteLength, layout: "dense" };
+  const { layout, parts } = weight.stored;
+  const values = parts.values!;
+  return { kept: values.size, weightBytes: weight.byteLength, layout: `${layout}/${values.dtype}` };
+};
+
 export function convCost(spec: ConvSpec<readonly number[]>): Cost {
-  const { batch, channels, outputs, group, kernel, input } = spec;
-  const inner = (channels / group) * sizeOf(kernel);
+  const { batch, channels, outputs, group, kernel, strides, input, kept, weightBytes, layout, epilogue } = spec;
+  const [name, dtype = "float32"] = layout.split("/") as [string, DataType?];
+  const tokens = batch * pixelsOf(spec);
+  const added = epilogue.residual === "" ? 0 : tokens * outputs;
   return {
-    multiplyAdds: batch * outputs * pixelsOf(spec) * inner,
-    bytes: 4 * (batch * (channels * sizeOf(input) + outputs * pixelsOf(spec)) + outputs * inner),
+    multiplyAdds: kept * tokens,
+    bytes:
+      weightBytes + 4 * (batch * channels * sizeOf(input) + tokens * outputs + added + (epilogue.bias ? outputs : 0)),
+    product: {
+      ...{ rows: outputs, depth: (channels / group) * sizeOf(kernel), tokens, kept, dtype },
+      ...{ bytes: weightBytes, share: sharedRows(name, outputs), window: sizeOf(kernel) * sizeOf(strides) > 1 },
+    },
   };
 }

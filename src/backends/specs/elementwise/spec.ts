@@ -4,7 +4,7 @@ import { attributesFor, operatorKey, operators } from "../../../ops/index.js";
 import { broadcastShapes, sizeOf, Tensor } from "../../../tensor/index.js";
 import type { Cost, NodeContext } from "../node.js";
 import { bytesOf, isLaneType, type LaneType } from "./lanes.js";
-import { isSlotOf, type Program, programOf } from "./program.js";
+import { isSlotOf, type Program, programOf, typeOfSlot } from "./program.js";
 import { RULES } from "./rules.js";
 
 const FUSED = "ai.nonzero::Elementwise";
@@ -36,7 +36,8 @@ export function elementwiseSpec(node: Node, at: NodeContext): ElementwiseSpec | 
 export function elementwiseCost({ program, shape, inputs }: ElementwiseSpec): Cost {
   const size = sizeOf(shape);
   const read = inputs.reduce((sum, input, i) => sum + sizeOf(input.shape) * bytesOf(program.inputs[i]!), 0);
-  return { multiplyAdds: size * program.steps.length, bytes: read + 4 * size * program.outputs.length };
+  const written = program.outputs.reduce((sum, slot) => sum + size * bytesOf(typeOfSlot(program, slot)), 0);
+  return { multiplyAdds: size * program.steps.length, bytes: read + written };
 }
 
 /** What a node computes: its fused body, or itself. */

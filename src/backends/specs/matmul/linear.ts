@@ -1,9 +1,10 @@
 import type { Node } from "../../../graph/index.js";
 import { SparseTensor } from "../../../layouts/index.js";
 import { Attributes, operators } from "../../../ops/index.js";
-import { sizeOf } from "../../../tensor/index.js";
+import { type DataType, sizeOf } from "../../../tensor/index.js";
 import type { Cost, NodeContext } from "../node.js";
 import { type Epilogue, NO_EPILOGUE, type Order } from "./epilogue.js";
+import { sharedRows } from "./shared-rows.js";
 
 /** Y = W · X for a node with one constant matrix: which of its inputs are what. */
 export interface LinearSpec {
@@ -26,6 +27,8 @@ export interface LinearSpec {
   readonly layout: string;
   /** Stored weights that are multiplied, for each token. */
   readonly kept: number;
+  /** Bytes of the weight as it is stored. */
+  readonly weightBytes: number;
 }
 
 const OPERATORS: Readonly<Record<string, (node: Node, at: NodeContext) => Partial<LinearSpec> | null>> = {
@@ -48,9 +51,14 @@ export function linearSpec(node: Node, at: NodeContext): LinearSpec | null {
   const sparse = constant instanceof SparseTensor;
   if (sparse && `${constant.perm}` !== `${perm}`) return null;
   const spec = { bias: null, residual: null, batch: 1, epilogue: NO_EPILOGUE, ...found } as LinearSpec;
-  if (!sparse) return { ...spec, layout: "dense", kept: M * K };
+  if (!sparse) return { ...spec, layout: "dense", kept: M * K, weightBytes: constant.byteLength };
   const { layout, parts } = constant.stored;
-  return { ...spec, layout: `${layout}/${parts.values!.dtype}`, kept: parts.values!.size };
+  return {
+    ...spec,
+    layout: `${layout}/${parts.values!.dtype}`,
+    kept: parts.values!.size,
+    weightBytes: constant.byteLength,
+  };
 }
 
 interface Transposed {
@@ -134,7 +142,13 @@ function linear(node: Node, at: NodeContext): Partial<LinearSpec> | null {
   };
 }
 
-export const linearCost = ({ M, K, N, batch, kept }: LinearSpec): Cost => ({
-  multiplyAdds: kept * N * batch,
-  bytes: 4 * (kept + batch * N * (M + K)),
-});
+export function linearCost({ M, K, N, batch, kept, weightBytes, layout, epilogue }: LinearSpec): Cost {
+  const [name, dtype = "float32"] = layout.split("/") as [string, DataType?];
+  const tokens = N * batch;
+  const added = epilogue.residual === "" ? 0 : tokens * M;
+  return {
+    multiplyAdds: kept * tokens,
+    bytes: weightBytes + 4 * (tokens * (M + K) + added + (epilogue.bias ? M : 0)),
+    product: { rows: M, depth: K, tokens, kept, bytes: weightBytes, share: sharedRows(name, M), dtype, window: false },
+  };
+}

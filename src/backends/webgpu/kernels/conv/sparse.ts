@@ -1,5 +1,4 @@
 import type { SparseTensor } from "../../../../layouts/index.js";
-import { sizeOf } from "../../../../tensor/index.js";
 import { convCost, type VolumeConvSpec, volumeConvSpec } from "../../../specs/conv/conv.js";
 import type { Kernel, ShaderCode } from "../../kernel.js";
 import { input, shader, unroll, wgsl } from "../../wgsl/index.js";
@@ -62,13 +61,8 @@ export const sparseConv: Kernel<SparseConvSpec, null> = {
     );
   },
   cost: (spec) => {
-    const { batch, outputs, group, channels, kernel, output, nonzeros } = spec;
-    const pixels = sizeOf(output);
-    const all = (outputs * channels * sizeOf(kernel)) / group;
-    return {
-      multiplyAdds: batch * nonzeros * pixels,
-      bytes: convCost(spec).bytes - 4 * all + 8 * nonzeros,
-    };
+    const cost = convCost(spec);
+    return { ...cost, bytes: cost.bytes - spec.weightBytes + 8 * spec.nonzeros };
   },
 };
 
