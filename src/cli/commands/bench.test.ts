@@ -69,11 +69,14 @@ describe("bench matmul", () => {
   });
 
   test("times nothing where a product is wrong", async () => {
-    const { run } = Runner.prototype as Runner;
-    vi.spyOn(Runner.prototype, "run").mockImplementation(function (this: Runner, feeds) {
-      const { y } = run.call(this, feeds);
-      (y!.data as Float32Array)[100]! += 0.1;
-      return { y: y! };
+    const { ioBinding } = Runner.prototype;
+    vi.spyOn(Runner.prototype, "ioBinding").mockImplementation(function (this: Runner, feeds) {
+      const binding = ioBinding.call(this, feeds);
+      const run = (): void => {
+        binding.run();
+        (binding.outputs.y!.data as Float32Array)[100]! += 0.1;
+      };
+      return { inputs: binding.inputs, outputs: binding.outputs, run, release: binding.release };
     });
     const { error } = JSON.parse(await nonzero("bench", "matmul", ...SHAPE, "--pattern", "2:4", "--json"));
     expect(error).toMatchObject({ code: "disagreement", reason: expect.stringContaining("row 12, column 4") });
