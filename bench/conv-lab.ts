@@ -1,16 +1,18 @@
 /**
- * Convolution, pooling, attention and batched multiplication, one node at a time on one thread: our kernels and onnxruntime-web in turn.
- *   npx tsx bench/conv-lab.ts [part of a case's name]
+ * Convolution, pooling, attention and batched multiplication, one node at a time on one thread: our kernels, dense and sparse, and
+ * onnxruntime-web in turn.
+ *   npx tsx bench/conv-lab.ts [part of a case's name [SECONDS [PATTERN/LAYOUT[/DTYPE] …]]]
+ * Convolutions are also run with their weight pruned to each pattern given. PROFILE=1 adds where the time goes, launch by launch.
  */
 import * as ort from "onnxruntime-web";
 import { attentionKernels } from "../src/backends/wasm/kernels/attention/index.js";
-import { deviceInfo, lower } from "../src/backends/wasm/kernels/batch-matmul/harness.node.js";
+import { deviceInfo, type Lowered, lower } from "../src/backends/wasm/kernels/batch-matmul/harness.node.js";
 import { batchMatmulKernels } from "../src/backends/wasm/kernels/batch-matmul/index.js";
 import { convKernels } from "../src/backends/wasm/kernels/conv/index.js";
 import { poolKernels } from "../src/backends/wasm/kernels/pool/index.js";
 import { writeModel } from "../src/formats/onnx/index.js";
 import { type AttributeLike, type Constant, type Graph, GraphBuilder } from "../src/graph/index.js";
-import { parseLayout, SparseTensor, toMatrix } from "../src/layouts/index.js";
+import { parseLayout, SparseTensor, toMatrix, type ValueDataType } from "../src/layouts/index.js";
 import { parsePattern } from "../src/sparsity/index.js";
 import { Tensor } from "../src/tensor/index.js";
 
@@ -25,8 +27,6 @@ interface Case {
   readonly attributes?: Readonly<Record<string, AttributeLike>>;
   /** Multiply-adds of the dense form. */
   readonly multiplyAdds: number;
-  /** Pattern and layout of our second input; onnxruntime gets the same weight with its zeros. */
-  readonly sparse?: readonly [pattern: string, layout: string];
   /** What onnxruntime is given instead, where it has a faster operator for the same. */
   readonly theirs?: Pick<Case, "op" | "domain" | "attributes">;
 }
@@ -64,12 +64,6 @@ const conv = (
     multiplyAdds: pixels.reduce((a, b) => a * b, 1) * w.reduce((a, b) => a * b, 1),
   };
 };
-
-const sparse = (c: Case, pattern: string, layout: string): Case => ({
-  ...c,
-  name: `${c.name} ${pattern}`,
-  sparse: [pattern, layout],
-});
 
 const attention = (name: string, heads: number, t: number, s: number, d: number): Case => ({
   name: `attention ${name}`,
@@ -120,16 +114,20 @@ const cases: readonly Case[] = [
   conv("moonshine 1→288 k127/64, 10 s", [1, 1, 160000], [288, 1, 127], 64, 0),
   conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0),
   conv("moonshine 576→288 k3/2", [1, 576, 831], [288, 576, 3], 2, 0),
+  conv("resnet 3x3 128→128 @28", [1, 128, 28, 28], [128, 128, 3, 3], 1, 1),
+  conv("resnet 1x1 256→64 @56", [1, 256, 56, 56], [64, 256, 1, 1], 1, 0),
+  conv("esrgan 3x3 64→32 @128", [1, 64, 128, 128], [32, 64, 3, 3], 1, 1),
+  conv("ocr 3x3 96→24 @160", [1, 96, 160, 160], [24, 96, 3, 3], 1, 1),
+  conv("ocr 3x3 24→24 @80", [1, 24, 80, 80], [24, 24, 3, 3], 1, 1),
+  conv("ocr 9x9 96→24 @160x160", [1, 96, 40, 40], [24, 96, 9, 9], 1, 4),
+  conv("mobilenet 1x1 32→192 @28", [1, 32, 28, 28], [192, 32, 1, 1], 1, 0),
+  conv("mobilenet 1x1 144→24 @56", [1, 144, 56, 56], [24, 144, 1, 1], 1, 0),
+  conv("mobilenet 1x1 576→96 @14", [1, 576, 14, 14], [96, 576, 1, 1], 1, 0),
+  conv("depthwise 5x5 192 @28", [1, 192, 28, 28], [192, 1, 5, 5], 1, 2, 192),
+  conv("depthwise 3x3 512 @14", [1, 512, 14, 14], [512, 1, 3, 3], 1, 1, 512),
   conv("depthwise 3x3 96 @56", [1, 96, 56, 56], [96, 1, 3, 3], 1, 1, 96),
   conv("depthwise 3x3/2 144 @56", [1, 144, 56, 56], [144, 1, 3, 3], 2, 1, 144),
   conv("grouped 3x3 128 g32 @56", [1, 128, 56, 56], [128, 4, 3, 3], 1, 1, 32),
-  sparse(conv("resnet 3x3 64→64 @56", [1, 64, 56, 56], [64, 64, 3, 3], 1, 1), "2:4", "semi-structured"),
-  sparse(conv("resnet 3x3 256→256 @14", [1, 256, 14, 14], [256, 256, 3, 3], 1, 1), "2:4", "semi-structured"),
-  sparse(conv("resnet 3x3 256→256 @14", [1, 256, 14, 14], [256, 256, 3, 3], 1, 1), "90%", "csr"),
-  sparse(conv("resnet 1x1 1024→256 @14", [1, 1024, 14, 14], [256, 1024, 1, 1], 1, 0), "80%", "csr"),
-  sparse(conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0), "2:4", "semi-structured"),
-  sparse(conv("moonshine 288→576 k7/3", [1, 288, 2499], [576, 288, 7], 3, 0), "90%", "csr"),
-  sparse(conv("moonshine 576→288 k3/2", [1, 576, 831], [288, 576, 3], 2, 0), "80%", "csr"),
   {
     name: "transposed 4x4/2 128→64 @28",
     op: "ConvTranspose",
@@ -177,70 +175,97 @@ function graphOf(
   return builder.build();
 }
 
-/** A convolution's weight pruned by magnitude. */
-function pruned(weight: Tensor, pattern: string, layout: string): SparseTensor {
+/** A convolution's weight pruned by magnitude, as `PATTERN/LAYOUT[/DTYPE]` says. */
+function pruned(weight: Tensor, text: string): SparseTensor {
+  const [pattern, layout, values = "float32"] = text.split("/") as [string, string, ValueDataType?];
   const perm = [0, ...weight.shape.slice(2).map((_, i) => i + 2), 1];
   const matrix = toMatrix(weight, perm);
   const mask = parsePattern(pattern).select({ ...matrix, data: matrix.data.map(Math.abs) });
-  return new SparseTensor(weight.shape, perm, parseLayout(layout).encode(matrix, mask));
+  return new SparseTensor(weight.shape, perm, parseLayout(layout).encode(matrix, mask, { values }));
 }
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
+interface Contestant {
+  readonly name: string;
+  readonly times: number[];
+  run(): unknown;
+  /** Largest difference from onnxruntime on the same weight. */
+  difference?(): Promise<number>;
+  readonly lowered?: Lowered;
+}
+
+const [part = "", seconds = "1.5", ...patterns] = process.argv.slice(2);
 ort.env.wasm.numThreads = 1;
 const kernels = [...convKernels, ...poolKernels, ...attentionKernels, ...batchMatmulKernels];
 const device = deviceInfo();
-console.log(`relaxed SIMD ${device.relaxed}; times in ms, GFLOP/s at the minimum`);
-for (const c of cases.filter(({ name }) => name.includes(process.argv[2] ?? ""))) {
-  const tensors = c.inputs.map((shape) => (shape === null ? null : random(shape)));
-  const weight = c.sparse && pruned(tensors[1]!, ...c.sparse);
-  const constants: readonly (Constant | null)[] = tensors;
-  const graph = graphOf(c, c, weight ? constants.with(1, weight) : constants);
-  const theirGraph = graphOf(c, c.theirs ?? c, weight ? tensors.with(1, weight.toDense()) : tensors);
-  const feeds = tensors.filter((t, i) => t !== null && i < (c.constants ?? tensors.length)) as Tensor[];
-  const ours = lower(graph, feeds, kernels, device);
+let end = 1024;
+
+async function sessionOf(c: Case, tensors: readonly Tensor[], feeds: readonly Tensor[]) {
+  const graph = graphOf(c, c.theirs ?? c, tensors);
   const opsets = new Map([
     ["", c.version ?? 21],
     ["com.microsoft", 1],
   ]);
-  const bytes = writeModel({ graph: theirGraph, opsets, irVersion: 10, producer: "conv-lab", metadata: new Map() });
+  const bytes = writeModel({ graph, opsets, irVersion: 10, producer: "conv-lab", metadata: new Map() });
   const session = await ort.InferenceSession.create(bytes);
-  const theirFeeds = Object.fromEntries(
-    feeds.map((feed, i) => [
-      theirGraph.inputs[i]!.name,
-      new ort.Tensor("float32", feed.data as Float32Array, feed.shape),
-    ]),
+  const named = Object.fromEntries(
+    feeds.map((feed, i) => [graph.inputs[i]!.name, new ort.Tensor("float32", feed.data as Float32Array, feed.shape)]),
   );
-  if (ours === null) {
-    console.log(`${c.name.padEnd(36)} no kernel`);
-    continue;
-  }
-  ours.write(feeds);
-  const times: [number[], number[]] = [[], []];
+  return async () => Object.values(await session.run(named))[0]!.data as Float32Array;
+}
+
+/** The case on our kernels, with the weight as it is or pruned. */
+function ours(c: Case, tensors: readonly (Tensor | null)[], feeds: readonly Tensor[], text: string): Contestant | null {
+  const weight = text === "dense" ? null : pruned(tensors[1]!, text);
+  const constants: readonly (Constant | null)[] = weight ? (tensors as (Constant | null)[]).with(1, weight) : tensors;
+  const lowered = lower(graphOf(c, c, constants), feeds, kernels, device, 0, end);
+  if (lowered === null) return null;
+  end = lowered.end;
+  lowered.write(feeds);
+  return {
+    name: text,
+    times: [],
+    run: lowered.run,
+    lowered,
+    async difference() {
+      const twin = await sessionOf(c, (weight ? tensors.with(1, weight.toDense()) : tensors) as Tensor[], feeds);
+      const expected = await twin();
+      lowered.run();
+      const actual = lowered.read()[0]!.numbers();
+      return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - actual[i]!)), 0);
+    },
+  };
+}
+
+console.log(`relaxed SIMD ${device.relaxed}; medians; GFLOP/s of the dense form`);
+for (const c of cases.filter(({ name }) => name.includes(part))) {
+  end = 1024;
+  const tensors = c.inputs.map((shape) => (shape === null ? null : random(shape)));
+  const feeds = tensors.filter((t, i) => t !== null && i < (c.constants ?? tensors.length)) as Tensor[];
+  const texts = ["dense", ...(c.op === "Conv" && c.attributes!.group === 1 ? patterns : [])];
+  const mine = texts.map((text) => ours(c, tensors, feeds, text)).filter((one) => one !== null);
+  const theirs: Contestant = { name: "ort", times: [], run: await sessionOf(c, tensors as Tensor[], feeds) };
+  const all = [...mine, theirs];
   const begin = performance.now();
-  let result: ort.InferenceSession.OnnxValueMapType | undefined;
-  for (let round = 0; round < 400 && (performance.now() - begin < 1500 || round < 12); round++) {
-    const t0 = performance.now();
-    ours.run();
-    const t1 = performance.now();
-    result = await session.run(theirFeeds);
-    const t2 = performance.now();
-    if (round >= 4) {
-      times[0].push(t1 - t0);
-      times[1].push(t2 - t1);
+  for (let round = 0; round < 2000 && (performance.now() - begin < 1000 * Number(seconds) || round < 8); round++) {
+    for (const { run, times } of all) {
+      const start = performance.now();
+      await run();
+      if (round >= 3) times.push(performance.now() - start);
     }
   }
-  const [mine, theirs] = times.map((t) => ({ min: Math.min(...t), median: median(t) })) as [
-    { min: number; median: number },
-    { min: number; median: number },
-  ];
-  const expected = Object.values(result!)[0]!.data as Float32Array;
-  const actual = ours.read()[0]!.numbers();
-  let difference = 0;
-  for (let i = 0; i < expected.length; i++) difference = Math.max(difference, Math.abs(expected[i]! - actual[i]!));
-  const rate = (ms: number): string => ((2 * c.multiplyAdds) / ms / 1e6).toFixed(1).padStart(5);
-  console.log(
-    `${c.name.padEnd(36)} ours ${mine.min.toFixed(3)} (${rate(mine.min)})  ort ${theirs.min.toFixed(3)} (${rate(theirs.min)})` +
-      `  ratio min ${(theirs.min / mine.min).toFixed(2)} median ${(theirs.median / mine.median).toFixed(2)}  difference ${difference.toExponential(1)}`,
-  );
+  console.log(c.name);
+  const [dense, peer] = [median(mine[0]?.times ?? []), median(theirs.times)];
+  for (const { name, times, lowered, difference } of all) {
+    const time = median(times);
+    console.log(
+      `  ${name.padEnd(26)} ${time.toFixed(3).padStart(8)} ms ${((2 * c.multiplyAdds) / time / 1e6).toFixed(1).padStart(6)} GFLOP/s` +
+        `  ÷dense ${(dense / time).toFixed(2).padStart(5)}  ÷ort ${(peer / time).toFixed(2).padStart(5)}` +
+        (difference ? `  difference ${(await difference()).toExponential(1)}` : ""),
+    );
+    if (process.env.PROFILE && lowered) {
+      for (const [key, ms] of lowered.profile(200)) console.log(`      ${ms.toFixed(3)} ms ${key}`);
+    }
+  }
 }

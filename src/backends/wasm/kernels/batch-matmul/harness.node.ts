@@ -37,18 +37,26 @@ const align = (n: number): number => (n + 63) & ~63;
 /** A graph of one node, lowered. */
 export interface Lowered {
   readonly launches: number;
+  /** The first byte behind what it uses. */
+  readonly end: number;
   write(feeds: readonly Tensor[]): void;
   run(): void;
   read(): Tensor[];
+  /** Milliseconds that the launches of each code take in one run, the median of `runs`. */
+  profile(runs: number): Map<string, number>;
 }
 
-/** Lowers the only node of `graph` by the first of `kernels` that matches; null when none does. Types must be concrete. */
+/**
+ * Lowers the only node of `graph` by the first of `kernels` that matches; null when none does. Types must be concrete. All share one
+ * memory: what is to run beside another begins at the other's `end`.
+ */
 export function lower(
   graph: Graph,
   feeds: readonly Tensor[],
   kernels: readonly Kernel[],
   device: DeviceInfo = deviceInfo(),
   schedule = 0,
+  base = 1024,
 ): Lowered | null {
   const node = graph.nodes[0]!;
   const outputs = evaluateTypes(graph, feeds);
@@ -67,7 +75,7 @@ export function lower(
   });
   if (kernel === undefined) return null;
 
-  let top = 1024;
+  let top = base;
   const place = (bytes: number): Buffer => {
     const buffer: Buffer = { bytes, address: top };
     top = align(top + Math.max(bytes, 4));
@@ -95,6 +103,7 @@ export function lower(
   const prepared = new Map<string, Buffer>();
   const derived = new Map<string, Buffer>();
   const launches: {
+    key: string;
     run: (args: number, chunk: number) => void;
     args: readonly Argument[];
     chunks: number;
@@ -123,7 +132,13 @@ export function lower(
       return derived.get(id)!;
     },
     launch(code, args, chunks) {
-      launches.push({ run: compiled(code, device), args, chunks, at: place(4 * args.length + 4).address! });
+      launches.push({
+        key: code.key,
+        run: compiled(code, device),
+        args,
+        chunks,
+        at: place(4 * args.length + 4).address!,
+      });
     },
     alias() {
       throw new Error("this harness has no alias");
@@ -140,8 +155,9 @@ export function lower(
 
   return {
     launches: launches.length,
+    end: top,
     write(values) {
-      new Uint8Array(memory!.buffer, 0, top).fill(0xff);
+      new Uint8Array(memory!.buffer, base, top - base).fill(0xff);
       for (const write of writes) write();
       values.forEach((feed, i) => bytesAt(buffer(graph.inputs[i]!)).set(feed.bytes()));
       for (const { args, at } of launches) {
@@ -153,6 +169,19 @@ export function lower(
     },
     run() {
       for (const { run, chunks, at } of launches) for (let chunk = 0; chunk < chunks; chunk++) run(at, chunk);
+    },
+    profile(runs) {
+      const samples = new Map<string, number[]>();
+      for (let i = 0; i < runs; i++) {
+        for (const { key, run, chunks, at } of launches) {
+          const start = performance.now();
+          for (let chunk = 0; chunk < chunks; chunk++) run(at, chunk);
+          const list = samples.get(key) ?? [];
+          samples.set(key, list);
+          list[i] = (list[i] ?? 0) + performance.now() - start;
+        }
+      }
+      return new Map([...samples].map(([key, list]) => [key, list.sort((a, b) => a - b)[list.length >> 1]!]));
     },
     read() {
       return graph.outputs.map((output) => {
