@@ -163,12 +163,18 @@ export class Executor<R extends Results = Tensor[]> {
     return this.#entry(feeds).plan.profile(feeds);
   }
 
-  release(): void {
+  /** Lets the plans go, so that runs from now on make new ones. Bindings keep theirs. */
+  replan(): void {
     for (const { plan, rest } of this.#plans.values()) {
       plan.release();
       rest?.release();
     }
     this.#plans.clear();
+    for (const { executor } of this.#subgraphs.values()) executor.replan();
+  }
+
+  release(): void {
+    this.replan();
     for (const plan of this.#bound) plan.release();
     this.#bound.clear();
     for (const { executor } of this.#subgraphs.values()) executor.release();

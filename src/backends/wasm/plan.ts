@@ -79,7 +79,7 @@ export function boundPlan(concrete: Specialized, host: HostSteps, session: Sessi
 /** Kernels chosen, memory laid out, programs written. Without `arenas` the plan has an arena of its own, where inputs last as long as outputs. */
 function lowered(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas | null): Lowered {
   const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
-  const { store, kernels } = session;
+  const { store } = session;
   const memory = session.hold(arenas);
   const buffers = new Map<Value, Buffer>();
   const actions: Action[] = [];
@@ -131,7 +131,7 @@ function lowered(concrete: Specialized, host: HostSteps, session: Session, arena
   const firstAction: number[] = []; // of each step
   spec.steps.forEach((step) => {
     firstAction.push(actions.length);
-    const kernel = locate({ node: labelOf(step.node) }, () => lower(step, spec, kernels, lowering));
+    const kernel = locate({ node: labelOf(step.node) }, () => lower(step, spec, session, lowering));
     if (kernel === null) actions.push({ host: step });
     described.push({ op: step.node.op, name: labelOf(step.node), kernel: kernel?.name ?? "evaluation" });
   });
@@ -193,14 +193,14 @@ function lowered(concrete: Specialized, host: HostSteps, session: Session, arena
 }
 
 /** The first kernel that takes the node, after it added its launches; null when none does. */
-function lower(step: Step, spec: Specialized, kernels: readonly Kernel[], to: Lowering): Kernel | null {
+function lower(step: Step, spec: Specialized, { kernels, choices }: Session, to: Lowering): Kernel | null {
   const { node } = step;
   const known = [...node.inputs, ...node.outputs].every((value) => value === null || spec.types.has(value));
   if (!known || step.captures.size > 0) return null;
   for (const kernel of kernels) {
     const match = kernel.match(node, to);
     if (match === null) continue;
-    const [schedule] = kernel.schedules(match, to.device);
+    const schedule = choices.pick(kernel.name, match, kernel.schedules(match, to.device), { step, spec });
     kernel.lower(match, schedule, node, to);
     return kernel;
   }

@@ -1,6 +1,7 @@
 import type { BoundPlan, HostSteps, Plan, PlanMaker, Specialized } from "../../compiler/index.js";
 import type { Constant } from "../../graph/index.js";
 import type { Tensor } from "../../tensor/index.js";
+import { Choices } from "../tuner/index.js";
 import type { Buffer, DeviceInfo, Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
 import { boundPlan, wasmPlan } from "./plan.js";
@@ -40,14 +41,16 @@ export interface Holding {
 export class Session implements PlanMaker {
   readonly store: Store;
   readonly kernels: readonly Kernel[];
+  readonly choices: Choices;
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
   readonly #residents = new Map<Constant, Resident>();
   readonly #arenas: Arenas = { current: null };
 
-  constructor(device: DeviceInfo, kernels: readonly Kernel[] = allKernels) {
+  constructor(device: DeviceInfo, kernels: readonly Kernel[] = allKernels, choices: Choices = new Choices()) {
     this.store = new Store(device);
     this.kernels = kernels;
+    this.choices = choices;
   }
 
   plan(spec: Specialized, host: HostSteps): Plan {

@@ -80,7 +80,7 @@ export function lowerSteps(spec: Specialized, session: Session, memory: Holding)
   const steps = spec.steps.map((step): PlanStep => {
     firstAction.push(actions.length);
     const name = labelOf(step.node);
-    const kernel = locate({ node: name }, () => kernelFor(step, spec, session.kernels, lowering));
+    const kernel = locate({ node: name }, () => kernelFor(step, spec, session, lowering));
     if (kernel === null) actions.push({ host: step });
     return { op: step.node.op, name, kernel: kernel?.name ?? "evaluation" };
   });
@@ -90,7 +90,7 @@ export function lowerSteps(spec: Specialized, session: Session, memory: Holding)
 const bytesOf = ({ dtype, shape }: ConcreteType): number => byteLengthOf(dtype, sizeOf(shape));
 
 /** The first kernel that takes the node, after it added its launches; null when none does. */
-function kernelFor(step: Step, spec: Specialized, kernels: readonly Kernel[], to: Lowering): Kernel | null {
+function kernelFor(step: Step, spec: Specialized, { kernels, choices }: Session, to: Lowering): Kernel | null {
   const { node } = step;
   const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
   if (step.captures.size > 0 || !values.every((value) => spec.types.has(value))) return null;
@@ -98,7 +98,7 @@ function kernelFor(step: Step, spec: Specialized, kernels: readonly Kernel[], to
   for (const kernel of kernels) {
     const match = kernel.match(node, to);
     if (match === null) continue;
-    const [schedule] = kernel.schedules(match, to.device);
+    const schedule = choices.pick(kernel.name, match, kernel.schedules(match, to.device), { step, spec });
     kernel.lower(match, schedule, node, to);
     return kernel;
   }

@@ -1,6 +1,7 @@
 import { type HostSteps, type Plan, type PlanMaker, referencePlans, type Specialized } from "../../compiler/index.js";
 import type { Constant, Value } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { Choices } from "../tuner/index.js";
 import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { checkGpuFeed } from "./feeds.js";
 import { type Gpu, USAGE } from "./gpu.js";
@@ -40,6 +41,7 @@ export interface Holding {
 export class Session implements PlanMaker<Promise<Tensor[]>> {
   readonly gpu: Gpu;
   readonly kernels: readonly Kernel[];
+  readonly choices: Choices;
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
   /** Whether an output of the model, by its position, is left on the GPU. */
@@ -57,11 +59,13 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
     kernels: readonly Kernel[] = allKernels,
     keeps: readonly boolean[] = [],
     compiling: CompileOptions = {},
+    choices: Choices = new Choices(),
   ) {
     this.gpu = gpu;
     this.#host = host;
     this.kernels = kernels;
     this.keeps = keeps;
+    this.choices = choices;
     this.compile = compilerOf(gpu, compiling);
   }
 

@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { TuningCache } from "./cache.js";
+
+/** `$XDG_CACHE_HOME/nonzero/tuning`, by default in `~/.cache` (XDG Base Directory Specification, where relative paths count as unset). */
+export function defaultFolder(environment: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { XDG_CACHE_HOME: home } = environment;
+  return join(home?.startsWith("/") ? home : join(homedir(), ".cache"), "nonzero", "tuning");
+}
+
+/** Files in a folder, which is made when first written to; a file is written under another name and then renamed, so that it is always whole. */
+export const fileCache = (folder: string = defaultFolder()): TuningCache => ({
+  async read(name) {
+    try {
+      return await readFile(join(folder, name), "utf8");
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw cause;
+    }
+  },
+  async write(name, text) {
+    await mkdir(folder, { recursive: true });
+    const temporary = join(folder, `${name}.${randomUUID()}.tmp`);
+    try {
+      await writeFile(temporary, text, { flag: "wx" });
+      await rename(temporary, join(folder, name));
+    } catch (cause) {
+      await rm(temporary, { force: true });
+      throw cause;
+    }
+  },
+});

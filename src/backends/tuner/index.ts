@@ -1,0 +1,4 @@
+export { addEntries, entryOf, readEntries, type TuningCache } from "./cache.js";
+export { storageCache } from "./cache-storage.js";
+export { Choices, type Decision } from "./choices.js";
+export type { TuneProgress, TuneResult, Workbench } from "./tune.js";
