@@ -5,6 +5,7 @@ export { LambdaSL } from "./lambda-sl.js";
 export { type LayerPruner, type Needs, type PrunedLayer, relativeError } from "./layer-pruner.js";
 export { type LayerReport, LayerSparsifier, type LayerSparsifierOptions } from "./layer-sparsifier.js";
 export { magnitude } from "./magnitude.js";
+export { weightMatrix } from "./mask-weight.js";
 export { meanCorrection } from "./mean-correction.js";
 export * from "./methods/index.js";
 export { multiplyAddsOf } from "./multiply-adds.js";

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { readModelFile, writeModelFile } from "../../formats/onnx/node.js";
-import type { Model } from "../../graph/index.js";
+import type { Model, Value } from "../../graph/index.js";
 import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
 import {
   applyFakeSparsity,
@@ -18,6 +18,7 @@ import { collect, wholeNumber } from "../arguments.js";
 import { calibrationSamples } from "../calibration-data.js";
 import { bytes, percent, table } from "../output.js";
 import { interruptible, steps } from "../progress.js";
+import { writeReport } from "../report/index.js";
 
 interface Options {
   readonly output: string;
@@ -26,6 +27,7 @@ interface Options {
   readonly skip: string[];
   readonly dtype?: ValueDataType;
   readonly dense?: boolean;
+  readonly report?: string;
   readonly method: string;
   readonly methodOption: string[];
   readonly calibrate?: string;
@@ -104,6 +106,10 @@ export function addSparsify(program: Command): void {
         .default("sequential"),
     )
     .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
+    .option(
+      "--report <file>",
+      "write a page about it: sparsity, error and time of each layer, masks as pictures, and with --calibrate the speed of a run",
+    )
     .option("--json", "print JSON")
     .action((file: string, options: Options) => sparsify(file, options));
 }
@@ -116,14 +122,15 @@ function calibrationFor(
   title: string,
 ): { calibration?: CalibrationOptions } {
   if (calibrate === undefined || LAYER_PRUNERS.get(method)!.needs === "nothing") return {};
-  const inputs = model.graph.inputs.filter((input) => !model.graph.constants.has(input));
   const start = performance.now();
   const onSample = (done: number, total: number): void => {
     const left = ((performance.now() - start) / done) * (total - done);
     task.title = `${title}: calibrating, ${done} of ${total} runs, about ${Math.ceil(left / 1000)} s left`;
   };
-  return { calibration: { samples: calibrationSamples(calibrate, inputs, samples), order, onSample } };
+  return { calibration: { samples: calibrationSamples(calibrate, inputsOf(model), samples), order, onSample } };
 }
+
+const inputsOf = ({ graph }: Model): Value[] => graph.inputs.filter((input) => !graph.constants.has(input));
 
 const patternOf = (text: string): Pattern => locate({ field: "--pattern" }, () => parsePattern(text));
 
@@ -184,6 +191,18 @@ async function sparsify(file: string, options: Options): Promise<void> {
           } catch (error) {
             throw error instanceof NonzeroError ? error.at({ file: output }) : error;
           }
+        },
+      },
+      {
+        title: `Write ${options.report}`,
+        enabled: options.report !== undefined,
+        task: ({ model, result }) => {
+          const { output: _, report, json: __, ...asked } = options;
+          const { calibrate } = asked;
+          const feeds = calibrate === undefined ? undefined : calibrationSamples(calibrate, inputsOf(model!), 1)[0];
+          const sizes = { bytesBefore: before, bytesAfter: statSync(output).size };
+          const about = { input: file, output, ...sizes, asked, model: model!, result: result!, feeds };
+          return writeReport(report!, about, signal);
         },
       },
     ],
