@@ -16,7 +16,10 @@ export function linearModel(weights: readonly Constant[], n: number): Model {
 /** A graph as a model of opset 21, or of a later one. */
 export const modelOf = (b: GraphBuilder, opset = 21): Model => ({
   graph: b.build(),
-  opsets: new Map([["", opset]]),
+  opsets: new Map([
+    ["", opset],
+    ["com.microsoft", 1],
+  ]),
   irVersion: 10,
   producer: "nonzero bench",
   metadata: new Map(),

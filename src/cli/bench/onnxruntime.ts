@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { type DataType, type NumericArray, Tensor } from "../../tensor/index.js";
 import { untilQuiet } from "./quiet.js";
@@ -6,6 +8,7 @@ import { untilQuiet } from "./quiet.js";
 interface Onnxruntime {
   readonly InferenceSession: {
     create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
+    create(path: string, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
   };
   readonly Tensor: TensorConstructor;
   readonly env: { readonly versions: Readonly<Record<string, string | undefined>> };
@@ -31,6 +34,8 @@ export interface Rival {
   readonly version: string;
   /** `model` is a standard ONNX file. @throws whatever the runtime says of a model that it does not run. */
   open(model: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<RivalSession>;
+  /** As `open`, from a file; its external data, if any, is in `<path>.data`. */
+  openFile(path: string, feeds: Readonly<Record<string, Tensor>>): Promise<RivalSession>;
 }
 
 /**
@@ -41,31 +46,38 @@ export async function loadRival(name: RivalName, threads: number): Promise<Rival
   const web = name === "onnxruntime-web";
   const ort = await (web ? importWeb(threads) : importNode());
   if (ort === null) return null;
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: [web ? "wasm" : "cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  };
+  const bound = (session: InferenceSession, feeds: Readonly<Record<string, Tensor>>): RivalSession => {
+    const inputs: Record<string, OrtTensor> = Object.fromEntries(
+      session.inputNames.flatMap((input) => {
+        const tensor = feeds[input];
+        return tensor === undefined ? [] : [[input, toOnnxruntime(ort, tensor)]];
+      }),
+    );
+    return {
+      run: () => session.run(inputs),
+      settle: threads > 1 ? untilQuiet : undefined,
+      outputs: async () =>
+        Object.fromEntries(
+          Object.entries(await session.run(inputs)).map(([output, value]) => [output, fromOnnxruntime(value)]),
+        ),
+      release: () => session.release(),
+    };
+  };
   return {
     name,
     version: ort.env.versions[web ? "web" : "node"] ?? ort.env.versions.common ?? "unknown",
-    async open(model, feeds) {
-      const session = await ort.InferenceSession.create(model, {
-        executionProviders: [web ? "wasm" : "cpu"],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        logSeverityLevel: 3,
-      });
-      const inputs: Record<string, OrtTensor> = Object.fromEntries(
-        session.inputNames.flatMap((input) => {
-          const tensor = feeds[input];
-          return tensor === undefined ? [] : [[input, toOnnxruntime(ort, tensor)]];
-        }),
-      );
-      return {
-        run: () => session.run(inputs),
-        settle: threads > 1 ? untilQuiet : undefined,
-        outputs: async () =>
-          Object.fromEntries(
-            Object.entries(await session.run(inputs)).map(([output, value]) => [output, fromOnnxruntime(value)]),
-          ),
-        release: () => session.release(),
-      };
+    open: async (model, feeds) => bound(await ort.InferenceSession.create(model, options), feeds),
+    async openFile(path, feeds) {
+      if (!web) return bound(await ort.InferenceSession.create(path, options), feeds);
+      const data = `${path}.data`;
+      const externalData = existsSync(data) ? [{ path: basename(data), data: readFileSync(data) }] : [];
+      return bound(await ort.InferenceSession.create(readFileSync(path), { ...options, externalData }), feeds);
     },
   };
 }

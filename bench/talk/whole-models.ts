@@ -1,0 +1,258 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadRival, type RivalName, type RivalSession } from "../../src/cli/bench/onnxruntime.js";
+import type { Contestant, Timed } from "../../src/cli/bench/paired.js";
+import { writeModelFile } from "../../src/formats/onnx/node.js";
+import type { Model } from "../../src/graph/index.js";
+import { Runner } from "../../src/runtime/index.js";
+import type { Tensor } from "../../src/tensor/index.js";
+import { type Bench, timed } from "./bench.js";
+import { type Case, type Row, timesOf } from "./results.js";
+
+/** A model in one of its forms. */
+export interface Variant {
+  readonly name: string;
+  readonly model: Model;
+  readonly pattern?: string;
+  readonly layout?: string;
+  readonly sparsity?: number;
+  /** What its output may differ from onnxruntime's by, as a share of that output's largest value; rounding in other orders where it is left out. */
+  readonly tolerance?: number;
+}
+
+/** A peer that runs one of the variants. */
+export interface PeerVariant {
+  readonly name: string;
+  readonly by: RivalName;
+  /** Forms of the same function: the one that is faster here counts. */
+  readonly of: readonly string[];
+}
+
+export interface Models {
+  readonly title: string;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  /** Made one after the other; the first is what the others are compared with. */
+  readonly variants: readonly (() => Promise<Variant>)[];
+  readonly peers: readonly PeerVariant[];
+  /** Contestants take turns, or where they are too large for one memory each runs by itself. */
+  readonly inTurn: boolean;
+}
+
+/** Float32 results of two runtimes may differ by this share of the largest value. */
+const TOLERANCE = 1e-3;
+const ALONE_RUNS = 2;
+
+/**
+ * Times a model's variants and the peers. Each variant's output is compared with that of onnxruntime-node on the same weights first, its zeros
+ * explicit. Peak memory is that of processes which only open the model's file and run it.
+ */
+export async function timeModels(bench: Bench, models: Models): Promise<Case | null> {
+  const { title, feeds, inTurn } = models;
+  const folder = mkdtempSync(join(tmpdir(), "nonzero-talk-"));
+  const missing = [...bench.missing];
+  const say = (line: string): void => bench.say(`${title}: ${line}`);
+  const contestants: Contestant[] = [];
+  const alone = new Map<string, Timed>();
+  const rows = new Map<string, Omit<Row, "median_ms" | "quartiles_ms" | "samples_ms" | "against">>();
+  const releases: (() => void | Promise<void>)[] = [];
+  const files = new Map<string, string>();
+  const give = async (contestant: Contestant, release: () => void | Promise<void>): Promise<void> => {
+    if (inTurn) {
+      contestants.push(contestant);
+      releases.push(release);
+    } else {
+      alone.set(contestant.name, { name: contestant.name, samples: await runsAlone(contestant, bench) });
+      await release();
+    }
+  };
+  try {
+    for (const make of models.variants) {
+      if (bench.signal.aborted) return null;
+      const made = await attempt(make, (why) => missing.push(why), say);
+      if (made === null) continue;
+      const { name, model, tolerance = TOLERANCE, ...about } = made;
+      say(`${name}: compiling, and comparing with onnxruntime`);
+      await attempt(
+        async () => {
+          const file = join(folder, `${files.size}.onnx`);
+          await writeModelFile(file, model);
+          files.set(name, file);
+          const bytes = bytesOf(model);
+          const runner = new Runner(model, { threads: bench.threads });
+          const binding = runner.ioBinding(feeds);
+          for (const [input, tensor] of Object.entries(feeds))
+            (binding.inputs[input]!.data as Float32Array).set(tensor.data as Float32Array);
+          binding.run();
+          const output = Object.values(binding.outputs)[0]!;
+          const expected = await referenceOutput(model, feeds, bench.threads, folder);
+          const difference = shareApart(output, expected);
+          if (!(difference <= tolerance)) {
+            runner.release();
+            throw new Error(
+              `its output differs from onnxruntime's by ${difference.toExponential(1)} of the largest value`,
+            );
+          }
+          const peak = peakMemory("nonzero", file, bench.threads, feeds);
+          rows.set(name, { name, by: "nonzero", threads: runner.threads, bytes, difference, ...about, ...peak });
+          await give({ name, run: () => binding.run() }, () => runner.release());
+        },
+        (why) => missing.push(`${name}: ${why}`),
+        say,
+      );
+    }
+    for (const { name, by, of } of models.peers) {
+      if (bench.signal.aborted) return null;
+      say(`${name}: opening`);
+      await attempt(
+        async () => {
+          const opened = await fastest(
+            by,
+            of.flatMap((one) => files.get(one) ?? []),
+            feeds,
+            bench.threads,
+          );
+          bench.versions[by] = opened.version;
+          const peak = peakMemory(by, opened.file, bench.threads, feeds);
+          rows.set(name, { name, by, threads: bench.threads, ...peak });
+          await give({ name, run: opened.run, settle: opened.settle }, opened.release);
+        },
+        (why) => missing.push(`${name}: ${why}`),
+        say,
+      );
+    }
+    const times = inTurn ? await timed(bench, contestants) : alone;
+    if (times === null || times.size === 0) return null;
+    const [first] = times.keys();
+    const others = [first!, ...models.peers.map(({ name }) => name)].filter((name) => times.has(name));
+    const measured = [...rows.values()].flatMap((row): Row[] => {
+      const own = times.get(row.name);
+      if (own === undefined) return [];
+      return [{ ...row, ...timesOf(own, Object.fromEntries(others.map((name) => [name, times.get(name)]))) }];
+    });
+    return { title, rows: measured, missing };
+  } finally {
+    for (const release of releases) await release();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What `work` gives, or null where it throws: said and noted. */
+async function attempt<T>(
+  work: () => Promise<T>,
+  missing: (why: string) => void,
+  say: (line: string) => void,
+): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    const why = (error as Error).message;
+    missing(why);
+    say(why);
+    return null;
+  }
+}
+
+/** Milliseconds of some runs after a first one. */
+async function runsAlone({ run, settle }: Contestant, { signal }: Bench): Promise<number[]> {
+  const samples: number[] = [];
+  for (let i = 0; i < ALONE_RUNS && (samples.length === 0 || !signal.aborted); i++) {
+    const start = performance.now();
+    await run();
+    if (i > 0) samples.push(performance.now() - start);
+    await settle?.();
+  }
+  return samples;
+}
+
+function bytesOf({ graph }: Model): number {
+  let bytes = 0;
+  for (const constant of graph.constants.values()) bytes += constant.byteLength;
+  return bytes;
+}
+
+/** A file in a peer. @throws whatever the peer says of it; Error where the peer is not installed. */
+async function openFile(by: RivalName, file: string, feeds: Models["feeds"], threads: number): Promise<Opened> {
+  const rival = await loadRival(by, threads);
+  if (rival === null) throw new Error(`${by} is not installed`);
+  return { ...(await rival.openFile(file, feeds)), version: rival.version, file };
+}
+
+interface Opened extends RivalSession {
+  readonly version: string;
+  readonly file: string;
+}
+
+async function referenceOutput(model: Model, feeds: Models["feeds"], threads: number, folder: string): Promise<Tensor> {
+  const file = join(folder, "reference.onnx");
+  await writeModelFile(file, model, { sparse: "dense" });
+  const session = await openFile("onnxruntime-node", file, feeds, threads);
+  try {
+    return Object.values(await session.outputs())[0]!;
+  } finally {
+    await session.release();
+    rmSync(file);
+    rmSync(`${file}.data`, { force: true });
+  }
+}
+
+/** Of files with the same function, the one that the peer runs faster. */
+async function fastest(
+  by: RivalName,
+  files: readonly string[],
+  feeds: Models["feeds"],
+  threads: number,
+): Promise<Opened> {
+  let best: { ms: number; open: Opened } | null = null;
+  let refusal: unknown = new Error("none of its models was made");
+  for (const file of files) {
+    try {
+      const open = await openFile(by, file, feeds, threads);
+      await open.run();
+      const start = performance.now();
+      if (files.length > 1) await open.run();
+      const ms = performance.now() - start;
+      if (best !== null && best.ms <= ms) await open.release();
+      else {
+        await best?.open.release();
+        best = { ms, open };
+      }
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  if (best === null) throw refusal;
+  return best.open;
+}
+
+/** Largest |difference| over the largest |expected|. */
+function shareApart(actual: Tensor, expected: Tensor): number {
+  if (actual.shape.join() !== expected.shape.join()) return Number.POSITIVE_INFINITY;
+  const [a, b] = [actual.data as Float32Array, expected.data as Float32Array];
+  let [apart, largest] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    apart = difference <= apart ? apart : difference;
+    largest = Math.max(largest, Math.abs(b[i]!));
+  }
+  return Number((apart / largest).toPrecision(3));
+}
+
+const PEAK_MEMORY = fileURLToPath(new URL("peak-memory.ts", import.meta.url));
+
+function peakMemory(
+  by: "nonzero" | RivalName,
+  file: string,
+  threads: number,
+  feeds: Models["feeds"],
+): { peak_memory_mb?: number } {
+  const shapes = Object.entries(feeds).map(([name, { shape }]) => `${name}=${shape.join("x")}`);
+  const args = ["--import", "tsx", PEAK_MEMORY, by, file, `${threads}`, ...shapes];
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return status === 0 ? { peak_memory_mb: Number(stdout) } : {};
+}
