@@ -17,7 +17,7 @@ export interface NodeContext {
 
 /** What multiplying and moving a node asks for: the roofline's two numbers. */
 export interface Cost {
-  /** Of kept weights only. */
+  /** Of kept weights only; where there are none, arithmetic operations. */
   readonly multiplyAdds: number;
   /** That must be moved: every operand read once as it is stored, every result written once. */
   readonly bytes: number;
@@ -41,6 +41,8 @@ export interface Product {
   readonly dtype: DataType;
   /** Whether each weight is multiplied with several places of the input (a convolution's window). */
   readonly window: boolean;
+  /** Operations on each result besides, of an activation. */
+  readonly activation: number;
 }
 
 export const attributesOfNode = <A>(node: Node): A => attributesFor(node, operators.get(operatorKey(node))!) as A;

@@ -4,6 +4,7 @@ import type { FusedConvAttributes } from "../../../ops/fused/conv.js";
 import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
 import { type ConvAttributes, convWindow } from "../../../ops/nn/conv.js";
 import { type DataType, sizeOf } from "../../../tensor/index.js";
+import { operationsOf } from "../elementwise/weights.js";
 import type { Epilogue } from "../matmul/epilogue.js";
 import { sharedRows } from "../matmul/shared-rows.js";
 import type { ConcreteType, Cost, NodeContext } from "../node.js";
@@ -128,6 +129,7 @@ export function convCost(spec: ConvSpec<readonly number[]>): Cost {
     product: {
       ...{ rows: outputs, depth: (channels / group) * sizeOf(kernel), tokens, kept, dtype },
       ...{ bytes: weightBytes, share: sharedRows(name, outputs), window: sizeOf(kernel) * sizeOf(strides) > 1 },
+      activation: operationsOf(epilogue.activation),
     },
   };
 }

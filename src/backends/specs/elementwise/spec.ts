@@ -6,6 +6,7 @@ import type { Cost, NodeContext } from "../node.js";
 import { bytesOf, isLaneType, type LaneType } from "./lanes.js";
 import { isSlotOf, type Program, programOf, typeOfSlot } from "./program.js";
 import { RULES } from "./rules.js";
+import { operationsOf } from "./weights.js";
 
 const FUSED = "ai.nonzero::Elementwise";
 
@@ -37,7 +38,8 @@ export function elementwiseCost({ program, shape, inputs }: ElementwiseSpec): Co
   const size = sizeOf(shape);
   const read = inputs.reduce((sum, input, i) => sum + sizeOf(input.shape) * bytesOf(program.inputs[i]!), 0);
   const written = program.outputs.reduce((sum, slot) => sum + size * bytesOf(typeOfSlot(program, slot)), 0);
-  return { multiplyAdds: size * program.steps.length, bytes: read + written };
+  const operations = program.steps.reduce((sum, { op }) => sum + operationsOf(op), 0);
+  return { multiplyAdds: size * operations, bytes: read + written };
 }
 
 /** What a node computes: its fused body, or itself. */

@@ -2,6 +2,7 @@ import type { Node } from "../../../graph/index.js";
 import { SparseTensor } from "../../../layouts/index.js";
 import { Attributes, operators } from "../../../ops/index.js";
 import { type DataType, sizeOf } from "../../../tensor/index.js";
+import { operationsOf } from "../elementwise/weights.js";
 import type { Cost, NodeContext } from "../node.js";
 import { type Epilogue, NO_EPILOGUE, type Order } from "./epilogue.js";
 import { sharedRows } from "./shared-rows.js";
@@ -149,6 +150,16 @@ export function linearCost({ M, K, N, batch, kept, weightBytes, layout, epilogue
   return {
     multiplyAdds: kept * tokens,
     bytes: weightBytes + 4 * (tokens * (M + K) + added + (epilogue.bias ? M : 0)),
-    product: { rows: M, depth: K, tokens, kept, bytes: weightBytes, share: sharedRows(name, M), dtype, window: false },
+    product: {
+      rows: M,
+      depth: K,
+      tokens,
+      kept,
+      bytes: weightBytes,
+      share: sharedRows(name, M),
+      dtype,
+      window: false,
+      activation: operationsOf(epilogue.activation),
+    },
   };
 }

@@ -1,0 +1,83 @@
+import { type Constant, type Graph, GraphBuilder, type Value } from "../../../graph/index.js";
+import { bestLayout, fromMatrix, SparseTensor } from "../../../layouts/index.js";
+import { type Matrix, parsePattern } from "../../../sparsity/index.js";
+import { Tensor } from "../../../tensor/index.js";
+
+/** A graph of one node whose time calibrates a family, and the shapes of its inputs (float32). */
+export interface Sample {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly shapes: readonly (readonly number[])[];
+}
+
+/** Uniform numbers in [-1, 1), the same each time: Lehmer's generator (1951). */
+export function noise(count: number): Float32Array {
+  let state = 1;
+  return Float32Array.from({ length: count }, () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2 ** 30 - 1;
+  });
+}
+
+/** A constant weight pruned by magnitude, as a tensor of this shape whose matrix `perm` makes. */
+export function weightOf(
+  rows: number,
+  cols: number,
+  shape: readonly number[],
+  perm: readonly number[],
+  text: string,
+): Constant {
+  const matrix: Matrix = { rows, cols, data: noise(rows * cols) };
+  const pattern = parsePattern(text);
+  const mask = pattern.select({ ...matrix, data: matrix.data.map(Math.abs) });
+  const layout = pattern.kind === "dense" ? null : bestLayout(mask, pattern);
+  return layout === null
+    ? fromMatrix(matrix, shape, perm, "float32")
+    : new SparseTensor(shape, perm, layout.encode(matrix, mask));
+}
+
+/** y [tokens, rows] = x [tokens, depth] · Wᵀ. */
+export const product = (rows: number, depth: number, tokens: number, pattern: string): Sample =>
+  sample(`${rows}×${depth}·${tokens} ${pattern}`, [[tokens, depth]], (b, [x]) =>
+    b.add("MatMul", [x!, b.constant(weightOf(rows, depth, [depth, rows], [1, 0], pattern))]),
+  );
+
+/** A convolution over a square image that keeps its size. */
+export function convolution(outputs: number, channels: number, side: number, kernel: number, pattern: string): Sample {
+  const shape = [outputs, channels, kernel, kernel];
+  const pads = new Array<number>(4).fill((kernel - 1) / 2);
+  return sample(`${outputs}×${channels}·${kernel}² ${side}² ${pattern}`, [[1, channels, side, side]], (b, [x]) => {
+    const weight = weightOf(outputs, channels * kernel ** 2, shape, [0, 2, 3, 1], pattern);
+    return b.add("Conv", [x!, b.constant(weight)], { pads });
+  });
+}
+
+/** A convolution of each channel with a kernel of its own. */
+export const depthwise = (channels: number, side: number): Sample =>
+  sample(`depthwise ${channels} ${side}²`, [[1, channels, side, side]], (b, [x]) => {
+    const weight = new Tensor("float32", [channels, 1, 3, 3], noise(9 * channels));
+    return b.add("Conv", [x!, b.constant(weight)], { pads: [1, 1, 1, 1], group: channels });
+  });
+
+/** A node of one operator, its inputs of these shapes. */
+export const operation = (
+  op: string,
+  shapes: readonly (readonly number[])[],
+  attributes: Parameters<GraphBuilder["add"]>[2] = {},
+  constants: (b: GraphBuilder) => readonly Value[] = () => [],
+  version = 23,
+): Sample =>
+  sample(`${op} ${shapes.map((shape) => shape.join("×")).join(", ")}`, shapes, (b, inputs) =>
+    b.add(op, [...inputs, ...constants(b)], attributes, { version }),
+  );
+
+function sample(
+  name: string,
+  shapes: readonly (readonly number[])[],
+  body: (b: GraphBuilder, inputs: readonly Value[]) => Value,
+): Sample {
+  const b = new GraphBuilder(name);
+  const inputs = shapes.map((shape, i) => b.input(`x${i}`, "float32", shape));
+  b.output(body(b, inputs), "y");
+  return { name, graph: b.build(), shapes };
+}
