@@ -9,6 +9,8 @@ export interface Anchor {
   /** The fused operator: "Linear" or "Conv". */
   readonly op: string;
   readonly inputs: readonly [x: Value, w: Value, bias: Value | null];
+  /** What the fused operator reads besides, behind its residual. */
+  readonly more?: readonly (Value | null)[];
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** Axis of the result, counted from the back, along which its bias runs: 1 for Linear, the spatial rank + 1 for Conv. */
   readonly biasAxis: number;
@@ -144,10 +146,11 @@ function activationOf(node: Node, spec: Specialized): { name: ActivationName; pa
   }
 }
 
-function fusedNode(start: Step, { op, inputs, attributes }: Anchor, epilogue: Epilogue): Node {
+function fusedNode(start: Step, { op, inputs, more = [], attributes }: Anchor, epilogue: Epilogue): Node {
   const operands: (Value | null)[] = [inputs[0], inputs[1]];
   if (epilogue.bias !== null || epilogue.residual !== null) operands.push(epilogue.bias);
   if (epilogue.residual !== null) operands.push(epilogue.residual);
+  if (more.length > 0) operands.splice(2, 2, epilogue.bias, epilogue.residual, ...more);
   const extra = attributesOf({
     activation: epilogue.activation,
     activation_params: { kind: "floats", value: epilogue.params },
