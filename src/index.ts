@@ -23,5 +23,11 @@ export {
   registerNonzero,
   type SessionOptions,
   Tensor,
+  type TuneAtCreation,
+  type TuneOptions,
+  type TuneProgress,
+  type TuneReport,
+  type TuneResult,
+  type TuningCache,
 } from "./runtime/index.js";
 export { type ErrorCode, NonzeroError } from "./tensor/index.js";

@@ -1,3 +1,4 @@
+export type { TuneProgress, TuneResult, TuningCache } from "../backends/tuner/index.js";
 export type { CompileOptions, CompileProgress, GpuTensor, OwnedGpuTensor } from "../backends/webgpu/index.js";
 export { nonzeroBackend, registerNonzero } from "./backend.js";
 export type { IoBinding } from "./io-binding.js";
@@ -7,3 +8,4 @@ export { ASYNC_DEVICES, type AsyncDeviceName, DEVICES, type DeviceName, type Run
 export { EXECUTION_PROVIDER, type NonzeroExecutionProvider } from "./providers.js";
 export { type Outputs, Runner } from "./runner.js";
 export { env, InferenceSession, type SessionOptions, Tensor } from "./session.js";
+export type { TuneAtCreation, TuneOptions, TuneReport } from "./tuning.js";

@@ -1,10 +1,12 @@
-import { detectDevice, Session } from "../backends/wasm/index.js";
+import { Choices, type TrialSession, type Workbench } from "../backends/tuner/index.js";
+import { type DeviceInfo, detectDevice, identityOf, Session } from "../backends/wasm/index.js";
 import type { CompileOptions, GpuTensor } from "../backends/webgpu/index.js";
 import { type PlanMaker, type Results, referencePlans } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
 import { NonzeroError, type Tensor } from "../tensor/index.js";
 import { withFallback } from "./fallback.js";
 import { type OutputLocations, outputsOnGpu } from "./location.js";
+import type { Tunable, TuneAtCreation } from "./tuning.js";
 
 /** Devices that run models. `reference` evaluates each operator on the host, in plain TypeScript: slow, and the meaning of them all. */
 export const DEVICES = ["wasm", "reference"] as const;
@@ -27,6 +29,11 @@ export interface RunnerOptions {
   readonly preferredOutputLocation?: OutputLocations;
   /** For a GPU: who hears of its shaders being compiled, when a run (or `describe`) is the first of its shapes, and may stop that. */
   readonly compiling?: CompileOptions;
+  /**
+   * For runners that `create` makes: kernels are measured for the inputs' declared shapes, and what is fastest is used and kept. Where it is
+   * left out, what was kept before is used; false: neither.
+   */
+  readonly tune?: TuneAtCreation | false;
 }
 
 /** A device made ready for one model. */
@@ -38,6 +45,8 @@ export interface Maker<R extends Results> {
   readonly threads: number;
   /** What only a GPU has. */
   readonly gpu: GpuSide | null;
+  /** Null where there is nothing to tune. */
+  readonly tunable: Tunable | null;
   release(): void;
 }
 
@@ -56,7 +65,8 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
   try {
     const held = await webgpu.holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
     const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
-    const session = new webgpu.Session(held.gpu, host, undefined, keeps, options.compiling);
+    const choices = new Choices();
+    const session = new webgpu.Session(held.gpu, host, undefined, keeps, options.compiling, choices);
     const fallback: Maker<Results>["fallback"] = { reason: null };
     let slower: Maker<Tensor[]> | null = null;
     const onWasm = (): PlanMaker => {
@@ -74,6 +84,11 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
       gpu: {
         device: held.gpu.device,
         writeInto: (target, result) => webgpu.writeInto(held.gpu, target, result),
+      },
+      tunable: {
+        identity: webgpu.identityOf(held.gpu),
+        choices,
+        workbench: () => workbench(choices, (tried) => webgpu.trialSession(held.gpu, tried)),
       },
       release: () =>
         void session.release().then(() => {
@@ -113,21 +128,40 @@ export function makerFor(
   }
   switch (device) {
     case "wasm": {
-      const session = new Session(detectDevice(threads));
+      const choices = new Choices();
+      const info = detectDevice(threads);
+      const session = new Session(info, undefined, choices);
       return {
         device,
         fallback: { reason: null },
         plans: session,
-        threads: session.store.device.threads,
+        threads: info.threads,
         gpu: null,
+        tunable: { identity: identityOf(info), choices, workbench: () => workbench(choices, wasmTrials(info)) },
         release: () => session.release(),
       };
     }
     case "reference":
-      return { device, fallback: { reason: null }, plans: referencePlans, threads: 1, gpu: null, release: () => {} };
+      return {
+        ...{ device, fallback: { reason: null }, plans: referencePlans, threads: 1, gpu: null, tunable: null },
+        release: () => {},
+      };
     default: {
       const all = [...DEVICES, ...ASYNC_DEVICES].join(", ");
       throw new NonzeroError("invalid-argument", `no device '${device}'; there are ${all}`, { field: "device" });
     }
   }
 }
+
+/** Where candidates are tried beside those choices; loaded by those who tune. */
+async function workbench(choices: Choices, open: (choices: Choices) => TrialSession): Promise<Workbench> {
+  const { workbenchOf } = await import("../backends/tuner/workbench.js");
+  return workbenchOf(open, choices);
+}
+
+const wasmTrials =
+  (info: DeviceInfo) =>
+  (choices: Choices): TrialSession => {
+    const session = new Session(info, undefined, choices);
+    return { maker: session, release: () => session.release() };
+  };

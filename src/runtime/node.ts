@@ -1,17 +1,23 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { fileCache } from "../backends/tuner/cache.node.js";
 import { installNodeHost } from "../backends/wasm/host.node.js";
 import { installNodeGpu } from "../backends/webgpu/gpu.node.js";
 import { readModelFile } from "../formats/onnx/node.js";
 import { NonzeroError } from "../tensor/index.js";
 import { setFiles } from "./load.js";
+import { setMachineHost } from "./machine.js";
+import { nodeMachineHost } from "./machine.node.js";
+import { setTuningCache } from "./tuning.js";
 
 /** Makes Nonzero at home in Node: threads, relaxed SIMD where Node hides it behind a flag, a GPU where the
  * package `webgpu` is installed, and models read from files. */
 export function installNode(): void {
   installNodeHost();
   installNodeGpu();
+  setMachineHost(nodeMachineHost());
   setFiles({ readModel: (path) => readModelFile(localPath(path)), read: (path) => readBytes(localPath(path)) });
+  setTuningCache(fileCache());
 }
 
 function localPath(path: string): string {

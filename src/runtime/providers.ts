@@ -6,6 +6,7 @@ import { NonzeroError } from "../tensor/index.js";
 import { gpuOfEnv } from "./env.js";
 import type { AsyncDeviceName, DeviceName, RunnerOptions } from "./makers.js";
 import { Runner } from "./runner.js";
+import type { TuneAtCreation } from "./tuning.js";
 
 /** The name under which the backend is registered: `executionProviders: ["nonzero"]`. */
 export const EXECUTION_PROVIDER = "nonzero";
@@ -19,6 +20,7 @@ export interface NonzeroExecutionProvider {
   readonly gpuDevice?: GPUDevice;
   /** As `RunnerOptions` has it. */
   readonly compiling?: CompileOptions;
+  readonly tune?: TuneAtCreation | false;
 }
 
 type Provider = string | { readonly name: string };
@@ -80,17 +82,19 @@ function withAuto(providers: readonly NonzeroExecutionProvider[]): NonzeroExecut
 
 /** `onGpu`: a GPU was asked for, so that where WebAssembly stands in, the outputs' locations are passed over too. */
 function runnerOptions(
-  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours, compiling }: NonzeroExecutionProvider,
+  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours, compiling, tune: own }: NonzeroExecutionProvider,
   options: InferenceSession.SessionOptions,
   onGpu: boolean,
 ): RunnerOptions {
   const threads = ours ?? options.intraOpNumThreads;
   const { freeDimensionOverrides, preferredOutputLocation } = options;
+  const tune = own ?? (options as Pick<RunnerOptions, "tune">).tune;
   const standsIn = onGpu && device !== "webgpu" && device !== "auto";
   return {
     device,
     ...(gpuDevice === undefined ? {} : { gpuDevice }),
     ...(compiling === undefined ? {} : { compiling }),
+    ...(tune === undefined ? {} : { tune }),
     ...(threads === undefined || (threads === 0 && ours === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
     ...(freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides }),
     ...(preferredOutputLocation === undefined || standsIn

@@ -13,6 +13,7 @@ import { type Dim, type Graph, type Model, Value, type ValueType } from "../grap
 import { locateAsync, NonzeroError, Tensor } from "../tensor/index.js";
 import { type IoBinding, ioBinding } from "./io-binding.js";
 import { asyncMakerFor, type DeviceName, type Maker, makerFor, type RunnerOptions } from "./makers.js";
+import { exampleFeeds, recall, type TuneOptions, type TuneReport, tuneTo } from "./tuning.js";
 
 /** Outputs by name: at once, or where the device answers later, a promise of them. */
 export type Outputs<R extends Results> =
@@ -42,9 +43,13 @@ export class Runner<R extends Results = Tensor[]> {
    * @throws NonzeroError as the constructor does; "device" where WebGPU was asked for and there is none.
    */
   static async create(model: Model, options: RunnerOptions = {}): Promise<Runner<Results>> {
+    const { tune } = options;
     const maker: Maker<Results> = await asyncMakerFor(options, model.graph.outputs);
     try {
-      return new Runner<Results>(model, options, maker);
+      if (tune !== false && maker.tunable !== null) await recall(maker.tunable, tune ?? {});
+      const runner = new Runner<Results>(model, options, maker);
+      if (tune && tune.budget !== 0) await runner.tune(exampleFeeds(runner.inputs, tune.dims), tune);
+      return runner;
     } catch (error) {
       maker.release();
       throw error;
@@ -142,6 +147,25 @@ export class Runner<R extends Results = Tensor[]> {
   describe(feeds: Readonly<Record<string, Tensor | GpuTensor>>): readonly PlanStep[] {
     const { executor, tensors } = this.#prepare(feeds);
     return executor.describe(tensors);
+  }
+
+  /**
+   * Measures kernels' schedules and weights' layouts for inputs like these, each node's by itself with its own weights, in turn with the default,
+   * and uses what is faster beyond noise from now on; bindings made before stay as they are. Results may differ from before by rounding.
+   * @throws NonzeroError as `run` does; "unsupported" for the device "reference", "invalid-argument" for a budget that is none.
+   */
+  async tune(feeds: Readonly<Record<string, Tensor>>, options: TuneOptions = {}): Promise<TuneReport> {
+    const { tunable } = this.#held().maker;
+    if (tunable === null)
+      throw new NonzeroError("unsupported", `the device '${this.device}' has nothing to tune`, { field: "device" });
+    const replan = (): void => {
+      for (const executor of this.#executors.values()) executor.replan();
+    };
+    try {
+      return await tuneTo(tunable, async () => [replan(), await this.run(feeds)], options);
+    } finally {
+      replan();
+    }
   }
 
   /** Gives back the device's memory. */

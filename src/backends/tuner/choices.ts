@@ -36,6 +36,11 @@ export class Choices {
     return candidates[Math.max(0, chosen === undefined ? 0 : texts.indexOf(chosen))]!;
   }
 
+  /** Whether that was decided by measurement. */
+  has(key: string): boolean {
+    return this.#chosen.has(key);
+  }
+
   set(key: string, candidate: string): void {
     this.#chosen.set(key, candidate);
   }

@@ -1,4 +1,5 @@
 export { addEntries, entryOf, readEntries, type TuningCache } from "./cache.js";
 export { storageCache } from "./cache-storage.js";
 export { Choices, type Decision } from "./choices.js";
-export type { TuneProgress, TuneResult, Workbench } from "./tune.js";
+export type { Task, TuneProgress, TuneResult, Workbench } from "./tune.js";
+export type { TrialSession } from "./workbench.js";

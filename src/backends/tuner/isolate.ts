@@ -3,7 +3,7 @@ import type { Value } from "../../graph/index.js";
 import { bitsOf, type DataType, sizeOf, Tensor } from "../../tensor/index.js";
 import type { Place } from "./choices.js";
 
-/** A graph of that node alone: its constants stay, what it reads besides are the inputs. These are outputs too, so that they last as long as a plan of it. */
+/** A graph of that node alone: its constants stay, what it reads besides are the inputs. */
 export function isolate({ step, spec }: Place): Specialized {
   const { inputs, outputs } = step.node;
   const distinct = (values: readonly (Value | null)[]): Value[] => [
@@ -17,7 +17,7 @@ export function isolate({ step, spec }: Place): Specialized {
     steps: [step],
     types: of(spec.types),
     constants: of(spec.constants),
-    outputs: [...distinct(outputs), ...fed],
+    outputs: distinct(outputs),
     rest: null,
   };
 }

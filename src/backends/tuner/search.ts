@@ -28,8 +28,9 @@ export interface Finding {
 /** How much faster a candidate must be, at the lower bound: what less brings is not worth a plan that differs. */
 export const LEAST_GAIN = 1.02;
 
-/** Milliseconds of a turn's timed runs. */
+/** Milliseconds of a turn's timed runs, and of the turn where most of it is not the runs themselves (on a GPU). */
 const TURN = 4;
+const LONGEST_TURN = 20;
 /** Engines compile twice; the better code comes after so many milliseconds of runs, or so many runs that take longer. */
 const WARM = 60;
 const WARM_RUNS = 3;
@@ -53,11 +54,12 @@ export async function search(
   const turn = async (candidate: number): Promise<number> => {
     await rest?.();
     await time(candidate); // what the others left in the caches is nobody's time
+    const start = now();
     let [sum, runs] = [0, 0];
     do {
       sum += await time(candidate);
       runs++;
-    } while (sum < TURN && runs < 1000);
+    } while (sum < TURN && now() - start < LONGEST_TURN);
     return sum / runs;
   };
   const warmUp = async (candidate: number): Promise<void> => {

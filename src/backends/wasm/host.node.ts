@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import v8 from "node:v8";
 import { Worker } from "node:worker_threads";
 import { hasRelaxedSimd } from "./features.js";
@@ -15,6 +15,7 @@ export function installNodeHost(): void {
   }
   setHost({
     mayBlock: true,
+    engine: `V8 ${process.versions.v8}, ${cpus()[0]?.model.trim() ?? process.arch}`,
     processors: availableParallelism(),
     startWorker(source) {
       const worker = new Worker(source, { eval: true });

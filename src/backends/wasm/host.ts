@@ -8,6 +8,8 @@ export interface WorkerHandle {
 export interface Host {
   /** Whether the calling thread may sleep on shared memory (a page's main thread may not). */
   readonly mayBlock: boolean;
+  /** The WebAssembly engine and the processor, as far as the host tells: what the speed of code depends on. */
+  readonly engine: string;
   /** Logical processors. */
   readonly processors: number;
   /** Starts a worker from source text; it must not keep the process alive. `onFailure` is told, at any time, why it cannot work. */
@@ -18,6 +20,7 @@ const FORBIDDEN = "the page's Content-Security-Policy must allow worker-src blob
 
 const browserHost = (): Host => ({
   mayBlock: typeof document === "undefined",
+  engine: globalThis.navigator?.userAgent ?? "unknown",
   processors: globalThis.navigator?.hardwareConcurrency ?? 1,
   startWorker(source, onFailure) {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));

@@ -1,4 +1,4 @@
-export { detectDevice } from "./device.js";
+export { detectDevice, identityOf } from "./device.js";
 export { hasRelaxedSimd, hasSharedMemory } from "./features.js";
 export { type Host, setHost } from "./host.js";
 export type * from "./kernel.js";

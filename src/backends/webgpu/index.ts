@@ -6,3 +6,4 @@ export type { CompileOptions, CompileProgress } from "./pipelines.js";
 export { Session } from "./session.js";
 export { type HeldGpu, holdGpu, lastingDevice } from "./shared.js";
 export { writeInto } from "./transfer.js";
+export { identityOf, trialSession } from "./trials.js";
