@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { placeInArena } from "../../../../compiler/index.js";
 import type { Constant, Graph, Value } from "../../../../graph/index.js";
 import { SparseTensor } from "../../../../layouts/index.js";
 import { Attributes as AttributesOf, evaluateGraph, operators } from "../../../../ops/index.js";
@@ -102,6 +103,7 @@ export function lower(
   };
   const prepared = new Map<string, Buffer>();
   const derived = new Map<string, Buffer>();
+  const scratch: Buffer[] = [];
   const launches: {
     key: string;
     run: (args: number, chunk: number) => void;
@@ -112,7 +114,11 @@ export function lower(
   const lowering: Lowering = {
     ...context,
     buffer,
-    scratch: place,
+    scratch(bytes) {
+      const made: Buffer = { bytes, address: null };
+      scratch.push(made);
+      return made;
+    },
     prepared(value, key, bytes, fill) {
       const id = `${value.name} ${key}`;
       let found = prepared.get(id);
@@ -148,6 +154,19 @@ export function lower(
   for (const output of node.outputs) if (output !== null) buffer(output);
   const schedules = kernel.schedules(spec, device);
   kernel.lower(spec, schedules[schedule % schedules.length], node, lowering);
+
+  const arena = placeInArena(
+    scratch.map((made) => {
+      const uses = launches.flatMap(({ args }, i) =>
+        args.some((arg) => typeof arg !== "number" && ("buffer" in arg ? arg.buffer : arg) === made) ? [i] : [],
+      );
+      return { bytes: made.bytes, first: uses[0] ?? 0, last: uses.at(-1) ?? 0 };
+    }),
+  );
+  const { address } = place(arena.bytes);
+  scratch.forEach((made, i) => {
+    made.address = address! + arena.offsets[i]!;
+  });
 
   memory ??= new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
   const missing = Math.ceil(top / 65536) + 1 - memory.buffer.byteLength / 65536;

@@ -143,7 +143,7 @@ function copyEvery(f: Func, stride: number, to: I, from: I, count: ReturnType<ty
 }
 
 /** Four floats `stride` apart; nothing beyond the last is read. */
-function fourApart(stride: number, from: I): ReturnType<typeof v128.load> {
+export function fourApart(stride: number, from: I): ReturnType<typeof v128.load> {
   if (stride === 1) return v128.load(from);
   if (stride === 2) return v128.shuffle32(v128.load(from), v128.load(from, 12), [0, 2, 5, 7]);
   return [1, 2, 3].reduce((v, lane) => v128.load32_lane(from, v, lane, 4 * lane * stride), v128.load32_zero(from));

@@ -39,9 +39,9 @@ export function storeBlock(f: Func, shape: StoreShape, at: StoreArguments, devic
 }
 
 /** The epilogue on four sums. `bias`, `scale` and `residual` are read once each. */
-function finish(
+export function finish(
   f: Func,
-  { epilogue: { alpha = 1, activation, params, residual: position }, scaled }: StoreShape,
+  { epilogue: { alpha = 1, activation, params, residual: position }, scaled }: Pick<StoreShape, "epilogue" | "scaled">,
   sum: V128,
   from: { scale: V128; bias: V128 | null; residual: V128 },
   device: DeviceInfo,
@@ -55,7 +55,7 @@ function finish(
 }
 
 /** Activations that need no more than a register or two. */
-const LIGHT = ["", "Relu", "Clip"];
+export const LIGHT = ["", "Relu", "Clip"];
 
 /** Whether a tile may finish its sums while it has them in registers, and store them to y. */
 export const storesTiles = (order: Order, { activation, residual }: Epilogue): boolean =>

@@ -15,6 +15,9 @@ export interface StreamTile {
   /** The tile's first vector in the panel. */
   readonly first: number;
   readonly pitch: number;
+  /** Bytes from one input of X to the next where that is not `pitch`, and from one of an input's vectors to the next where that is not 16. */
+  readonly step?: number;
+  readonly apart?: number;
   readonly dtype: ValueDataType;
   /** What becomes of the sums, by row and vector. */
   store(sums: readonly (readonly Local<"v128">[])[]): void;
@@ -35,7 +38,7 @@ export const streamWidth = (share: 1 | 2, dtype: ValueDataType): number =>
  */
 export function streamTile(
   f: Func,
-  { share, vectors, first, pitch, dtype, store }: StreamTile,
+  { share, vectors, first, pitch, step = pitch, apart = 16, dtype, store }: StreamTile,
   at: { w: I; quads: I; singles: I; x: I; sums: I; fresh: I },
   device: DeviceInfo,
 ): void {
@@ -56,11 +59,11 @@ export function streamTile(
   const direct = share === 2 && dtype === "float32";
   const spacing = loadsPerFence(sets * share * vectors + share + (direct ? 0 : 1));
 
-  const rowOf = (input: I32) => i32.add(at.x, i32.mul(input, pitch));
+  const rowOf = (input: I32) => i32.add(at.x, i32.mul(input, step));
   const accumulate = (from: I, set: readonly (readonly Local<"v128">[])[], loaded: (j: number) => void): void => {
     const column = f.local("v128");
     for (let j = 0; j < vectors; j++) {
-      f.set(column, v128.load(from, 16 * (first + j)));
+      f.set(column, v128.load(from, apart * (first + j)));
       for (let r = 0; r < share; r++) f.set(set[r]![j]!, madd(value[r]!, column, set[r]![j]!, device));
       loaded(j);
     }
