@@ -5,9 +5,11 @@ import { addBench } from "./commands/bench.js";
 import { addCompare } from "./commands/compare.js";
 import { addEval } from "./commands/eval.js";
 import { addInspect } from "./commands/inspect.js";
+import { addMachine } from "./commands/machine.js";
 import { addRun } from "./commands/run.js";
 import { addSamples } from "./commands/samples.js";
 import { addSparsify } from "./commands/sparsify.js";
+import { addTune } from "./commands/tune.js";
 import { EXIT, report } from "./exit.js";
 
 const NOTE = `
@@ -54,8 +56,10 @@ function program(): Command {
   addInspect(root);
   addSparsify(root);
   addRun(root);
+  addTune(root);
   addCompare(root);
   addBench(root);
+  addMachine(root);
   addEval(root);
   addSamples(root);
   return root;

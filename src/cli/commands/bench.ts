@@ -9,6 +9,7 @@ import { type Report, type Result, reportTable } from "../bench/result.js";
 import { type DeviceChoice, devicesFor, devicesOption } from "../device.js";
 import { EXIT } from "../exit.js";
 import { interruptible } from "../progress.js";
+import { addRoofline } from "./roofline.js";
 import { withInputs } from "./run.js";
 
 interface CommonOptions {
@@ -61,6 +62,7 @@ export function addBench(program: Command): void {
     ),
   );
 
+  addRoofline(bench);
   withTiming(
     bench
       .command("matmul")

@@ -4,23 +4,30 @@ import { readModelFile } from "../../formats/onnx/node.js";
 import { SparseTensor, toMatrix } from "../../layouts/index.js";
 import { constantNodesToConstants, multiplyAddsOf, type Weight, weightsOf } from "../../prune/index.js";
 import { maskOf, sparsityOf, tightestPattern } from "../../sparsity/index.js";
-import { Tensor } from "../../tensor/index.js";
+import { locateAsync, Tensor } from "../../tensor/index.js";
 import { collect } from "../arguments.js";
 import { dimensionsOf } from "../inputs.js";
+import { withMachine } from "../machine.js";
 import { bytes, count, percent, table } from "../output.js";
+import { DEFAULT_PATTERNS, type PredictCommand, printPrediction } from "./predict.js";
 
-interface Options {
+interface Options extends PredictCommand {
   readonly dim: string[];
-  readonly json?: boolean;
+  readonly predict?: boolean;
 }
 
 export function addInspect(program: Command): void {
-  program
-    .command("inspect")
-    .description(
-      "list a model's weights: what reads them, how sparse they are, the tightest pattern they satisfy, their bytes",
-    )
-    .argument("<model>", "an ONNX file")
+  withMachine(
+    program
+      .command("inspect")
+      .description(
+        "list a model's weights: what reads them, how sparse they are, the tightest pattern they satisfy, their bytes",
+      )
+      .argument("<model>", "an ONNX file")
+      .option("--predict", "say what sparsity would bring on this machine, layer by layer; nothing is run or pruned")
+      .option("--pattern <patterns...>", "patterns to predict", [...DEFAULT_PATTERNS]),
+  )
+    .option("--input <name=source>", "NAME=FILE.npy, where shapes depend on an input's value (repeatable)", collect, [])
     .option(
       "--dim <name=size>",
       "size of a named input dimension, for the multiply-adds (repeatable; 1 where not given)",
@@ -28,7 +35,11 @@ export function addInspect(program: Command): void {
       [],
     )
     .option("--json", "print JSON")
-    .action((file: string, options: Options) => inspect(file, options));
+    .action((file: string, options: Options) =>
+      options.predict
+        ? locateAsync({ file }, async () => printPrediction(file, readModelFile(file), options))
+        : inspect(file, options),
+    );
 }
 
 function inspect(file: string, { dim, json }: Options): void {
