@@ -7,3 +7,4 @@ export type { Pass } from "./pass.js";
 export * from "./planner.js";
 export * from "./reference.js";
 export * from "./specialize.js";
+export { unpackQuantized } from "./unpack-quantized.js";

@@ -3,7 +3,8 @@ import type { DataType, Tensor } from "../tensor/index.js";
 
 /**
  * A sparse matrix [rows, cols] as its layout stores it: named parts, each a tensor. The part `values` holds the kept values in
- * the layout's order, as float32, float16, bfloat16 or int8; with int8 a part `scales` (float32, [rows]) multiplies each row.
+ * the layout's order, as float32, float16, bfloat16 or int8; with int8 a part `scales` (float32, [rows]) multiplies each row. The layout `dense:gG`
+ * alone holds codes with a scale a group.
  */
 export interface Stored {
   /** The layout with its parameters, as `parseLayout` reads it: `csr`, `bsr:16x16`, `semi-structured`, `v:n:m:4:2:4`. */
@@ -40,7 +41,7 @@ export interface Layout {
   readonly name: string;
   /** Name with parameters; goes into `Stored.layout`. */
   readonly text: string;
-  /** Names of all parts, in the order in which files list them. The last is always `scales`, which is there only with int8 values. */
+  /** Names of all parts, in the order in which files list them. `scales` is there only with int8 values. */
   readonly parts: readonly string[];
   /** Null when the mask can be stored without loss; otherwise why not, in plain words with the first place. */
   misfit(mask: Mask): string | null;

@@ -7,6 +7,7 @@ import { parseLayout } from "./registry.js";
 
 /** Every layout, with parameters that divide the shapes below and that do not. */
 const LAYOUTS = [
+  "dense",
   "coo",
   "csr",
   "bitmask",

@@ -5,6 +5,8 @@ import { bsr } from "./bsr.js";
 import { bsrNm } from "./bsr-n-m.js";
 import { coo } from "./coo.js";
 import { csr } from "./csr.js";
+import { dense } from "./dense.js";
+import { grouped } from "./grouped.js";
 import type { Layout } from "./layout.js";
 import { nm } from "./n-m.js";
 import { semiStructured } from "./semi-structured.js";
@@ -13,6 +15,8 @@ import { cols, rows } from "./structured.js";
 import { vnm } from "./v-n-m.js";
 
 const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = [
+  [/^dense$/, () => dense],
+  [/^dense:g(\d+)$/, (size) => grouped(block(size!))],
   [/^coo$/, () => coo],
   [/^csr$/, () => csr],
   [/^bitmask$/, () => bitmask],
@@ -30,8 +34,8 @@ const FORMS: readonly (readonly [RegExp, (...numbers: number[]) => Layout])[] = 
 const cache = new Map<string, Layout>();
 
 /**
- * The layout that a text names: `coo`, `csr`, `bitmask`, `rows`, `cols`, `bsr:RxC`, `bsr:RxC+N:M`, `shuffled-bsr:RxC`, `bnm:RxC:N:M`,
- * `semi-structured`, `n:m:N:M`, `v:n:m:V:N:M`. Sides, V and M are at most 4096. @throws NonzeroError "layout".
+ * The layout that a text names: `dense`, `dense:gG`, `coo`, `csr`, `bitmask`, `rows`, `cols`, `bsr:RxC`, `bsr:RxC+N:M`, `shuffled-bsr:RxC`, `bnm:RxC:N:M`,
+ * `semi-structured`, `n:m:N:M`, `v:n:m:V:N:M`. Sides, V, M and G are at most 4096. @throws NonzeroError "layout".
  */
 export function parseLayout(text: string): Layout {
   const known = cache.get(text);

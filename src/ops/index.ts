@@ -15,6 +15,8 @@ import { sparseOperators } from "./sparse/index.js";
 import { textOperators } from "./text/index.js";
 
 export * from "./attributes.js";
+export { dequantizeBlocks } from "./contrib/mat-mul-n-bits.js";
+export { unpackBits } from "./contrib/packed-blocks.js";
 export * from "./evaluate.js";
 export { addObserver, observeName } from "./observe.js";
 export * from "./operator.js";

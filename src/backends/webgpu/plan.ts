@@ -11,6 +11,7 @@ import {
   type Specialized,
   type Step,
   type TimedStep,
+  unpackQuantized,
 } from "../../compiler/index.js";
 import type { Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
@@ -42,7 +43,7 @@ export function webgpuPlan(
   fed: ReadonlySet<Value>,
 ): Plan<Promise<Tensor[]>> {
   const { gpu } = session;
-  const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const spec = fuse(unpackQuantized(concrete), (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
   const memory = session.hold();
   const released = releaseOnce(() => memory.release());
   /** What is only handed on to the part of the graph that follows. */
