@@ -1,3 +1,4 @@
+export * from "./budget/index.js";
 export * from "./calibration/index.js";
 export { type CorrectedBiases, correctBiases } from "./correct-biases.js";
 export { type CubicOptions, CubicSL } from "./cubic-sl.js";

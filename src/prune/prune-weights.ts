@@ -41,7 +41,8 @@ export interface PrunedWeight extends PrunedLayer {
   readonly milliseconds: number;
 }
 
-const GIBIBYTE = 2 ** 30;
+/** Bytes that the sums of layers may take where nothing else is said. */
+export const GIBIBYTE = 2 ** 30;
 
 /**
  * Prunes weights one after another: in the given order where the method needs no inputs, otherwise in the order in which the model computes them.
@@ -94,7 +95,7 @@ export async function* pruneWeights(
 }
 
 /** Sources in order, as many together as their sums fit `memory`; at least one. */
-function batchesWithin(memory: number, sources: readonly Source[], gram: boolean): Source[][] {
+export function batchesWithin(memory: number, sources: readonly Source[], gram: boolean): Source[][] {
   const batches: Source[][] = [];
   let room = 0;
   for (const source of sources) {
@@ -110,7 +111,7 @@ function batchesWithin(memory: number, sources: readonly Source[], gram: boolean
 }
 
 /** Prunes one weight, after others had a chance to draw progress or to stop it. */
-async function inTurn(
+export async function inTurn(
   weight: Weight,
   pruning: Pruning,
   statistics: readonly InputStatistics[] | null,
