@@ -8,6 +8,7 @@ import { addInspect } from "./commands/inspect.js";
 import { addMachine } from "./commands/machine.js";
 import { addRun } from "./commands/run.js";
 import { addSamples } from "./commands/samples.js";
+import { addSensitivity } from "./commands/sensitivity.js";
 import { addSparsify } from "./commands/sparsify.js";
 import { addTune } from "./commands/tune.js";
 import { EXIT, report } from "./exit.js";
@@ -54,6 +55,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .addHelpText("after", NOTE);
   addInspect(root);
+  addSensitivity(root);
   addSparsify(root);
   addRun(root);
   addTune(root);

@@ -8,21 +8,25 @@ import {
   applySparse,
   type CalibrationOptions,
   LAYER_PRUNERS,
-  type LayerPruner,
   type Sparsified,
+  type SparsifyOptions,
   toSparseModel,
 } from "../../prune/index.js";
-import { type Pattern, parsePattern } from "../../sparsity/index.js";
+import { parsePattern } from "../../sparsity/index.js";
 import { locate, NonzeroError } from "../../tensor/index.js";
 import { collect, wholeNumber } from "../arguments.js";
 import { calibrationSamples } from "../calibration-data.js";
+import { METHOD_OPTIONS, methodOptions } from "../method-options.js";
 import { bytes, percent, table } from "../output.js";
 import { interruptible, steps } from "../progress.js";
 import { writeReport } from "../report/index.js";
+import { allocationFrom } from "../sweep.js";
 
 interface Options {
   readonly output: string;
   readonly pattern?: string;
+  readonly allocate?: string;
+  readonly budget?: string;
   readonly layers: string[];
   readonly skip: string[];
   readonly dtype?: ValueDataType;
@@ -36,39 +40,6 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** A method's options that a command line can give, with their defaults. */
-const optionsOf = ({ defaults }: LayerPruner): [name: string, value: number | string][] =>
-  Object.entries(defaults).filter(([, value]) => typeof value === "number" || typeof value === "string");
-
-const OWN_OPTIONS = [...LAYER_PRUNERS.values()]
-  .filter((method) => optionsOf(method).length > 0)
-  .map(
-    (method) =>
-      `${method.name} ${optionsOf(method)
-        .map((option) => option.join("="))
-        .join(" ")}`,
-  )
-  .join("; ");
-
-/** Options of a method from `NAME=VALUE` texts, of the type that its default has. @throws NonzeroError "invalid-argument". */
-function methodOptions(method: LayerPruner, texts: readonly string[]): object {
-  const refuse = (reason: string): never => {
-    throw new NonzeroError("invalid-argument", reason, { field: "--method-option" });
-  };
-  const known = new Map(optionsOf(method));
-  return Object.fromEntries(
-    texts.map((text) => {
-      const [, name = "", value = ""] = /^([^=]+)=(.+)$/.exec(text) ?? refuse(`'${text}' is not NAME=VALUE`);
-      const fallback = known.get(name);
-      if (fallback === undefined)
-        refuse(`'${method.name}' has no option '${name}'; it has ${[...known.keys()].join(", ") || "none"}`);
-      if (typeof fallback === "string") return [name, value];
-      if (!Number.isFinite(Number(value))) refuse(`'${value}' is no number`);
-      return [name, Number(value)];
-    }),
-  );
-}
-
 export function addSparsify(program: Command): void {
   program
     .command("sparsify")
@@ -79,6 +50,8 @@ export function addSparsify(program: Command): void {
       "-p, --pattern <pattern>",
       "where zeros may lie: 2:4, 50%, block:16x16@90%, rows@25%, 4:2:4, … (docs/patterns.md); without one, weights keep the zeros that they have",
     )
+    .option("--allocate <file>", "choose each layer's pattern from a sweep of `nonzero sensitivity`, within --budget")
+    .option("--budget <what=target>", "for --allocate: sparsity=60% or bytes=12MB, of the layers in the sweep")
     .option("--layers <glob>", "only weights whose name, or whose node's name, matches (repeatable)", collect, [])
     .option("--skip <glob>", "leave these as they are (repeatable)", collect, [])
     .addOption(
@@ -91,7 +64,12 @@ export function addSparsify(program: Command): void {
         .choices([...LAYER_PRUNERS.keys()])
         .default("magnitude"),
     )
-    .option("--method-option <name=value>", `one of the method's own options (repeatable): ${OWN_OPTIONS}`, collect, [])
+    .option(
+      "--method-option <name=value>",
+      `one of the method's own options (repeatable): ${METHOD_OPTIONS}`,
+      collect,
+      [],
+    )
     .option(
       "--calibrate <path>",
       "samples for methods that look at a layer's inputs: a folder of .npy or .wav files, a folder of folders with an INPUT.npy each, or a .jsonl",
@@ -132,7 +110,25 @@ function calibrationFor(
 
 const inputsOf = ({ graph }: Model): Value[] => graph.inputs.filter((input) => !graph.constants.has(input));
 
-const patternOf = (text: string): Pattern => locate({ field: "--pattern" }, () => parsePattern(text));
+/** What is asked for, in words, and the pattern for each weight; undefined where weights keep the zeros that they have. */
+function patternOf({
+  pattern,
+  allocate,
+  budget,
+  method,
+}: Options): { text: string; of: SparsifyOptions["pattern"] } | undefined {
+  if (allocate === undefined) {
+    if (budget !== undefined) throw new NonzeroError("invalid-argument", "it needs --allocate", { field: "--budget" });
+    if (pattern === undefined) return undefined;
+    return { text: pattern, of: locate({ field: "--pattern" }, () => parsePattern(pattern)) };
+  }
+  if (budget === undefined || pattern !== undefined) {
+    const reason = budget === undefined ? "it needs --budget" : "it chooses the patterns: leave --pattern out";
+    throw new NonzeroError("invalid-argument", reason, { field: "--allocate" });
+  }
+  const allocation = allocationFrom(allocate, method, budget);
+  return { text: budget, of: ({ name }) => allocation.get(name)?.pattern ?? "dense" };
+}
 
 interface Work {
   model?: Model;
@@ -145,7 +141,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
   const ownOptions = methodOptions(method, options.methodOption);
   if (method.needs !== "nothing" && options.calibrate === undefined)
     throw new NonzeroError("invalid-argument", `the method '${method.name}' needs samples`, { field: "--calibrate" });
-  const pattern = options.pattern === undefined ? undefined : patternOf(options.pattern);
+  const pattern = patternOf(options);
   const signal = interruptible();
   let before = 0;
   const work = await steps<Work>(
@@ -172,7 +168,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
             },
           };
           const by = {
-            pattern: pattern ?? "",
+            pattern: pattern?.of ?? "",
             method,
             methodOptions: ownOptions,
             ...calibrationFor(context.model!, options, task, title),
