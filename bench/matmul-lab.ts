@@ -23,7 +23,9 @@ import { Tensor } from "../src/tensor/index.js";
 /**
  * Times Y = W · X (W [M, K] constant) kernel by kernel, in turn, in one process: `tsx bench/matmul-lab.ts M K N THREADS CASE…`, a case being
  * `ort`, `ort-right` (weight as the right operand), `dense` or `PATTERN/LAYOUT[/DTYPE]`, each with `~width,slab,block` to
- * override the schedule `^token` for token-major x and y, and `^dots` for dot products. SECONDS in the environment sets the time for all samples.
+ * override the schedule `^token` for token-major x and y, and `^dots` for dot products. SECONDS in the environment sets the time for all samples;
+ * PRODUCT=1 times
+ * the last launch, the product, without what goes before it (packing x).
  */
 const [M = 3072, K = 768, N = 256, threads = 1] = process.argv.slice(2, 6).map(Number);
 const cases = process.argv.slice(6);
@@ -136,28 +138,34 @@ function ours(text: string): Case {
       to,
     );
   }
-  const kernels = launches.map(({ code }) => store.kernel(code));
-  const argsAt = PROGRAM_HEADER + STEP_BYTES * launches.length;
-  const program = store.allocate(argsAt + 4 * launches.reduce((sum, { args }) => sum + args.length, 0));
-  const words = new Int32Array(store.buffer, program);
-  words[16] = launches.length;
-  let arg = argsAt / 4;
-  launches.forEach(({ args, chunks }, s) => {
-    const at = (PROGRAM_HEADER + STEP_BYTES * s) / 4;
-    words[at + STEP.kernel / 4] = kernels[s]!;
-    words[at + STEP.args / 4] = program + 4 * arg;
-    words[at + STEP.chunks / 4] = chunks;
-    for (const a of args)
-      words[arg++] = typeof a === "number" ? a : "buffer" in a ? a.buffer.address! + a.offset : a.address!;
-  });
+  const programOf = (list: typeof launches): number => {
+    const argsAt = PROGRAM_HEADER + STEP_BYTES * list.length;
+    const program = store.allocate(argsAt + 4 * list.reduce((sum, { args }) => sum + args.length, 0));
+    const kernels = list.map(({ code }) => store.kernel(code));
+    const words = new Int32Array(store.buffer, program);
+    words[16] = list.length;
+    let arg = argsAt / 4;
+    list.forEach(({ args, chunks }, s) => {
+      const at = (PROGRAM_HEADER + STEP_BYTES * s) / 4;
+      words[at + STEP.kernel / 4] = kernels[s]!;
+      words[at + STEP.args / 4] = program + 4 * arg;
+      words[at + STEP.chunks / 4] = chunks;
+      for (const a of args)
+        words[arg++] = typeof a === "number" ? a : "buffer" in a ? a.buffer.address! + a.offset : a.address!;
+    });
+    return program;
+  };
+  const all = programOf(launches);
+  const product = process.env.PRODUCT ? programOf(launches.slice(-1)) : all;
   const xs = new Float32Array(store.buffer, input.address!, x.length);
   if (token) for (let k = 0; k < K; k++) for (let n = 0; n < N; n++) xs[n * K + k] = x[k * N + n]!;
   else xs.set(x);
   const y = new Float32Array(store.buffer, output.address!, M * N).fill(Number.NaN);
+  store.run(all, threads > 1);
   return {
     name: text,
     kept,
-    run: () => store.run(program, threads > 1),
+    run: () => store.run(product, threads > 1),
     check: () => worst(weight, (m, n) => y[token ? n * M + m : m * N + n]!),
   };
 }

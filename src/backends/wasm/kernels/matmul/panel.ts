@@ -227,7 +227,7 @@ function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): v
   const { panels, order, epilogue } = spec;
   const range: RowRange = spec.rows ?? [0, weight.stored.rows];
   const { slab } = spec.schedule ?? scheduleFor(weight);
-  const stream = streamOf(weight, range, slab);
+  const stream = streamOf(weight, range, slab, to.device.threads);
   const w = to.prepared(spec.weight, `matmul/stream/${slab}/${range}`, stream.bytes, (target) =>
     writeStream(weight, range, stream, target),
   );
@@ -238,6 +238,24 @@ function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): v
   const args = [...sharedArguments(spec, share * tallest, to), w, scales];
   to.launch(code, args, (stream.blocks.length - 1) * panels.count);
 }
+
+/**
+ * Reads one word of each cache line of `bytes` bytes: memory delivers lines in sequence several times as fast as in the order in which the first
+ * strips of a block happen upon them.
+ */
+function bring(f: Func, from: I, bytes: ReturnType<typeof i32.mul>): void {
+  const line = f.local("i32", from);
+  const end = f.local("i32", i32.add(from, bytes));
+  f.doWhile(
+    () => {
+      f.drop(i32.load(line));
+      f.increment(line, CACHE_LINE);
+    },
+    () => i32.lt_u(line, end),
+  );
+  f.free(line, end);
+}
+const CACHE_LINE = 64;
 
 interface StreamShape extends Omit<DenseShape, "tall"> {
   readonly share: 1 | 2;
@@ -268,8 +286,9 @@ function streamCode({ widths, share, dtype, scaled, order, epilogue, slab }: Str
           const direct = f.local("i32", 0);
           if (storesTiles(order, epilogue)) f.set(direct, i32.ge_s(i32.sub(N, column), 4 * width));
           const corner = f.local("i32", i32.add(y, i32.add(i32.mul(row, stride), i32.shl(column, 2))));
-          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { fresh, last }) => {
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { inputs, fresh, last }) => {
             f.set(last, i32.and(last, direct));
+            bring(f, slabX, i32.mul(inputs, pitch));
             const out = f.local("i32");
             const strip = f.local("i32");
             const lines = f.localArray("i32", share);

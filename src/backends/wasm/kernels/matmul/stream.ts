@@ -10,7 +10,7 @@ import { type Entries, entriesOf, type RowRange } from "../../../specs/matmul/we
  * - quads: 4 input numbers (i16, counted from the slab's beginning), then the values of 4 entries (for 2 rows: a0 b0 a1 b1 …);
  * - singles: 1 input number (i16), padding to 4 bytes with float32 values, then the entry's values; padded to a multiple of 4 bytes.
  *
- * Strips come by falling number of quads, so that a processor foresees the end of most loops. Every kept entry costs its value and at most 16 bits. A strip's entries near the end of a slab may be taken by the
+ * Strips come by falling number of entries, so that a processor foresees the end of most loops. Every kept entry costs its value and at most 16 bits. A strip's entries near the end of a slab may be taken by the
  * slab before or after it, so that all slabs but the last have no singles.
  *
  * Before the stream: a table of 3 u32 for each block (first strip, end strip, byte offset of its stream), padded to 64 bytes; after
@@ -39,12 +39,16 @@ export const singleOffset = (dtype: ValueDataType): number => Math.max(2, VALUE_
 export const singleBytes = (dtype: ValueDataType, share: number): number =>
   Math.ceil((singleOffset(dtype) + share * VALUE_BYTES[dtype]) / 4) * 4;
 
-/** Kernels read an input number beyond the last quad. */
-const SLACK = 64;
+/** Entries are brought into the first cache when the kernels are so many bytes before them. */
+export const AHEAD = 512;
+/** Kernels read beyond the last entry. */
+const SLACK = 64 + AHEAD;
 /** Inputs by which a strip may overstep a slab's end. */
 const OVERSTEP = 32;
 /** Entries of a block in one slab: enough work to make up for bringing the slab of X into the first cache. */
-const ENTRIES_PER_BLOCK_SLAB = 16384;
+const ENTRIES_PER_BLOCK_SLAB = 32768;
+/** Rows of a block at most: their sums rest in the second cache. */
+const MOST_ROWS = 512;
 
 const described = new WeakMap<SparseTensor, Map<string, Stream>>();
 let latest: { weight: SparseTensor; range: string; entries: Entries } | null = null;
@@ -56,28 +60,28 @@ function entriesCached(weight: SparseTensor, range: RowRange): Entries {
   return latest.entries;
 }
 
-/** How rows [begin, end) of `weight` are streamed with slabs of `slab` inputs. */
-export function streamOf(weight: SparseTensor, range: RowRange, slab: number): Stream {
+/** How rows [begin, end) of `weight` are streamed with slabs of `slab` inputs, in two blocks a thread or more. */
+export function streamOf(weight: SparseTensor, range: RowRange, slab: number, threads = 1): Stream {
   let known = described.get(weight);
   if (known === undefined) {
     known = new Map();
     described.set(weight, known);
   }
-  const key = `${range}/${slab}`;
+  const key = `${range}/${slab}/${threads}`;
   let stream = known.get(key);
   if (stream === undefined) {
-    stream = describe(entriesCached(weight, range), slab);
+    stream = describe(entriesCached(weight, range), slab, threads);
     known.set(key, stream);
   }
   return stream;
 }
 
-function describe(entries: Entries, slab: number): Stream {
+function describe(entries: Entries, slab: number, threads: number): Stream {
   const { rows, cols, dtype, scales } = entries;
   const share = rows % 2 === 0 && rowsPair(entries) ? 2 : 1;
   const slabs = Math.max(1, Math.ceil(cols / slab));
   const strips = rows / share;
-  const blocks = Uint32Array.from(blockStarts(entries, share, strips, slabs));
+  const blocks = Uint32Array.from(blockStarts(entries, share, strips, slabs, threads));
   let bytes = tableBytes(blocks.length - 1);
   for (let strip = 0; strip < strips; strip++) {
     const count = entries.start[strip * share + 1]! - entries.start[strip * share]!;
@@ -117,10 +121,16 @@ function rowsPair({ rows, start, columns }: Entries): boolean {
 }
 
 /** Strips at which blocks begin, all but the last at a multiple of 4 rows, and their end. */
-function blockStarts({ start, rows }: Entries, share: number, strips: number, slabs: number): number[] {
+function blockStarts(
+  { start, rows }: Entries,
+  share: number,
+  strips: number,
+  slabs: number,
+  threads: number,
+): number[] {
   const total = start[rows]!;
   const perStrip = Math.max(1, total / share / strips / slabs);
-  const most = Math.min(512, Math.max(32, Math.ceil(rows / 8))) / share;
+  const most = Math.min(MOST_ROWS, Math.max(32, Math.ceil(rows / Math.max(4, 2 * threads)))) / share;
   const target = Math.min(ENTRIES_PER_BLOCK_SLAB / perStrip, most);
   // Rows cost something even when they keep nothing.
   const cost = (strip: number): number => start[strip * share]! + strip * share * 4;
@@ -191,7 +201,7 @@ export function writeStream(weight: SparseTensor, range: RowRange, stream: Strea
         taken[strip] = end;
         spans.push({ strip, begin, end });
       }
-      spans.sort((a, b) => ((b.end - b.begin) >> 2) - ((a.end - a.begin) >> 2));
+      spans.sort((a, b) => b.end - b.begin - (a.end - a.begin));
       for (const { strip, begin, end } of spans) {
         const row = strip * share;
         const quads = (end - begin) >> 2;
