@@ -1,21 +1,14 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { quartiles } from "../src/cli/bench/result.js";
 import { milliseconds } from "../src/cli/output.js";
 import { replaceFile } from "../src/cli/write-file.js";
 import { barChart, type Group } from "./chart.js";
+import { drawInto, markdown, threadsText, times } from "./markdown.js";
 import { GOALS, missedGoals, type Run, readResults, titleOf } from "./results.js";
+import { drawTalk } from "./talk/draw.js";
 
-/** Draws bench/results/spine.json: the tables of docs/benchmarks.md, between its markers, and the charts beside it. */
+/** Draws bench/results/*.json: the tables of docs/benchmarks.md and docs/talk.md, between their markers, and the charts beside them. */
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
-const MARKERS = ["<!-- results -->", "<!-- /results -->"] as const;
-
-const times = (ratio: number | null): string => (ratio === null ? "–" : `${ratio.toFixed(2)}×`);
-const threadsOf = (count: number): string => `${count} thread${count === 1 ? "" : "s"}`;
-const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map((title) => (title.startsWith(">") ? "---:" : "---")), ...rows]
-    .map((cells) => `| ${cells.map((cell) => cell.replace(/^>/, "")).join(" | ")} |`)
-    .join("\n");
 
 function runTable(run: Run): string {
   const head = ["threads", "", "layout", ">median", ">quartiles", ">× dense", ">× ort-web", ">× ort-node"];
@@ -65,7 +58,7 @@ function chartOf(title: string, runs: readonly Run[]): string {
     return web === null || native === null ? null : web / native;
   });
   const one = "onnxruntime-web = 1";
-  const series = runs.map(({ report }) => threadsOf(report.results[0]!.threads));
+  const series = runs.map(({ report }) => threadsText(report.results[0]!.threads));
   return barChart(`${title}: speed`, one, series, [...groups, { label: "onnxruntime-node", values: node }]);
 }
 
@@ -79,7 +72,7 @@ const sections = [...grouped(runs)].map(([title, same], i) => {
   const peaks = same.flatMap(({ report }) =>
     report.machine.peak_gflops === null
       ? []
-      : [`${report.machine.peak_gflops.toFixed(0)} GFLOP/s on ${threadsOf(report.results[0]!.threads)}`],
+      : [`${report.machine.peak_gflops.toFixed(0)} GFLOP/s on ${threadsText(report.results[0]!.threads)}`],
   );
   const about =
     same[0]!.kind === "matmul"
@@ -99,7 +92,5 @@ ${missed.length === 0 ? "All goals are met." : `Goals missed:\n\n${missed.join("
 
 ${sections.join("\n\n")}`;
 
-const page = readFileSync(PAGE, "utf8");
-const [from, to] = MARKERS.map((marker) => page.indexOf(marker)) as [number, number];
-if (from < 0 || to < from) throw new Error(`docs/benchmarks.md needs ${MARKERS.join(" and ")}, in this order`);
-replaceFile(fileURLToPath(PAGE), `${page.slice(0, from + MARKERS[0].length)}\n\n${drawn}\n\n${page.slice(to)}`);
+drawInto(PAGE, drawn);
+drawTalk();

@@ -9,7 +9,7 @@ import { countNonzeros, type Matrix, parsePattern } from "../../src/sparsity/ind
 import { Tensor } from "../../src/tensor/index.js";
 import { type Bench, timed } from "./bench.js";
 import { linearModel } from "./linear-model.js";
-import type { Peer, Product } from "./peers/index.js";
+import type { Peer, PeerName, Product } from "./peers/index.js";
 import { type Case, type Row, timesOf } from "./results.js";
 
 /** A weight under a pattern, in a layout: the smallest, where none is named. */
@@ -26,6 +26,8 @@ export interface Linear {
   readonly k: number;
   readonly n: number;
   readonly weightings: readonly Weighting[];
+  /** Default: all that there are. */
+  readonly peers?: readonly PeerName[];
 }
 
 export const DENSE = "dense";
@@ -52,7 +54,10 @@ interface Stored {
  * their own, so that they come from where a model's weights come from. Inputs and outputs stay where each runtime works, but for
  * onnxruntime, which knows no other way in Node than copying them. Every contestant's product is checked first.
  */
-export async function timeLinear(bench: Bench, { title, m, k, n, weightings }: Linear): Promise<Case | null> {
+export async function timeLinear(
+  bench: Bench,
+  { title, m, k, n, weightings, peers: wanted }: Linear,
+): Promise<Case | null> {
   bench.say(`${title}: pruning, and checking products`);
   const layers = n > MANY_TOKENS ? 1 : Math.min(MOST_LAYERS, Math.ceil(BEYOND_CACHES / (4 * m * k)));
   const next = uniform(1);
@@ -89,6 +94,7 @@ export async function timeLinear(bench: Bench, { title, m, k, n, weightings }: L
     const dense = stored.get(DENSE)!;
     const peers: Peer[] = [];
     for (const peer of await bench.peers()) {
+      if (wanted?.includes(peer.name) === false) continue;
       await new Promise((resolve) => setTimeout(resolve));
       if (bench.signal.aborted) return null;
       let product: Product;

@@ -1,13 +1,9 @@
 import { jax } from "./jax.js";
 import { onnxruntime } from "./onnxruntime.js";
-import type { Peer } from "./peer.js";
+import { PEERS, type Peer, type PeerName } from "./peer.js";
 import { tfjs } from "./tfjs.js";
 
-export type { Peer, Product } from "./peer.js";
-
-/** In the order of tables. */
-export const PEERS = ["onnxruntime-web", "tfjs-wasm", "jax-js", "onnxruntime-node"] as const;
-export type PeerName = (typeof PEERS)[number];
+export { PEERS, type Peer, type PeerName, type Product } from "./peer.js";
 
 const LOAD: Readonly<Record<PeerName, (threads: number) => Promise<Peer | null>>> = {
   "onnxruntime-web": (threads) => onnxruntime("onnxruntime-web", threads),

@@ -11,9 +11,13 @@ export interface Product {
   release(): void | Promise<void>;
 }
 
+/** In the order of tables. */
+export const PEERS = ["onnxruntime-web", "tfjs-wasm", "jax-js", "onnxruntime-node"] as const;
+export type PeerName = (typeof PEERS)[number];
+
 /** Another runtime that multiplies matrices. */
 export interface Peer {
-  readonly name: string;
+  readonly name: PeerName;
   readonly version: string;
   /** Threads that it works on: fewer than asked for where it can't use them. */
   readonly threads: number;

@@ -1,7 +1,7 @@
 import { sam as build } from "../models/sam.js";
 import { timeModels } from "../whole-models.js";
+import { pruned, randomImage } from "./pruned.js";
 import type { Section } from "./section.js";
-import { pruned, randomImage } from "./vit.js";
 
 export const sam: Section = {
   name: "sam",

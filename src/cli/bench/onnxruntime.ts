@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { type DataType, type NumericArray, Tensor } from "../../tensor/index.js";
@@ -76,10 +76,28 @@ export async function loadRival(name: RivalName, threads: number): Promise<Rival
     async openFile(path, feeds) {
       if (!web) return bound(await ort.InferenceSession.create(path, options), feeds);
       const data = `${path}.data`;
-      const externalData = existsSync(data) ? [{ path: basename(data), data: readFileSync(data) }] : [];
+      const externalData = existsSync(data) ? [{ path: basename(data), data: readLarge(data) }] : [];
       return bound(await ort.InferenceSession.create(readFileSync(path), { ...options, externalData }), feeds);
     },
   };
+}
+
+const CHUNK = 2 ** 30;
+
+/** A file of any size: `readFileSync` takes less than 2 GB. */
+function readLarge(path: string): Uint8Array {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = new Uint8Array(fstatSync(fd).size);
+    for (let at = 0; at < bytes.length; ) {
+      const read = readSync(fd, bytes, at, Math.min(CHUNK, bytes.length - at), at);
+      if (read === 0) throw new Error(`'${path}' became shorter while it was read`);
+      at += read;
+    }
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function importWeb(threads: number): Promise<Onnxruntime | null> {
