@@ -9,7 +9,8 @@ const LAYERS = [
   ["compiler"],
   ["backends"],
   ["nn", "optim"],
-  ["prune", "quantize", "train"],
+  ["prune"],
+  ["quantize", "train"],
   ["runtime"],
   ["cli", "studio"],
 ];

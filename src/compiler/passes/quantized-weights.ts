@@ -54,7 +54,7 @@ function keep(graph: Graph, scope: Scope): Graph {
         // One table's bytes in two shapes: what shares them is still one constant.
         const [tensors, shape] = [tensorsOf(node, [0]), tensorsOf(node, [1])?.[0]];
         const from = tensors?.[0];
-        if (!from || !shape || from.dtype !== "uint8") return [node];
+        if (!from || !shape) return [node];
         const dims = Array.from(shape.numbers(), Number);
         if (dims.some((dim) => dim < 1) || dims.reduce((a, b) => a * b, 1) !== from.size) return [node];
         constants.set(output, from.reshape(dims));
