@@ -6,6 +6,7 @@ import { addCompare } from "./commands/compare.js";
 import { addEval } from "./commands/eval.js";
 import { addInspect } from "./commands/inspect.js";
 import { addMachine } from "./commands/machine.js";
+import { addQuantize } from "./commands/quantize.js";
 import { addRun } from "./commands/run.js";
 import { addSamples } from "./commands/samples.js";
 import { addSensitivity } from "./commands/sensitivity.js";
@@ -57,6 +58,7 @@ function program(): Command {
   addInspect(root);
   addSensitivity(root);
   addSparsify(root);
+  addQuantize(root);
   addRun(root);
   addTune(root);
   addCompare(root);

@@ -55,8 +55,8 @@ export interface Quantized {
 const LEAST_OPSET = 13;
 
 /**
- * Quantizes weights; names and forms are onnxruntime's and torchao's. Without `layers`: every linear and convolution weight (4 bits: those of products
- * alone). Sparse weights stay sparse, with int8 values. Weights that are quantized already are left alone.
+ * Quantizes weights; names and forms are onnxruntime's and torchao's. Without `layers`: every linear and convolution weight. What no operator
+ * reads in 4 bits (convolutions) has 8 under `int4`. Sparse weights stay sparse, with int8 values. Weights that are quantized already are left alone.
  * @throws NonzeroError "invalid-argument" (scheme, group size), "not-found" (layers), "unsupported" (an opset below 13), "layout" (NaN or infinity in a
  * weight), "aborted".
  */
@@ -87,16 +87,9 @@ export async function quantize(original: Model, options: QuantizeOptions): Promi
     const denseBytes = byteLengthOf(weight.constant.dtype, weight.rows * weight.cols);
     const place = { node: weight.nodes[0], field: weight.name };
     const result = locate(place, () => quantized(weight, { scheme, groupSize, symmetric }, opset));
-    const left = typeof result === "string";
-    if (!left) edits.set(weight.value, result.edit);
-    const sparse = weight.constant instanceof SparseTensor;
-    const done: QuantizedWeight = {
-      weight,
-      denseBytes,
-      stored: left ? "float" : scheme === "int4" && !sparse ? "int4" : "int8",
-      bytes: left ? weight.constant.byteLength : result.bytes,
-      notes: left ? [`left as it is: ${result}`] : scheme === "int4" && sparse ? ["sparse weights hold int8"] : [],
-    };
+    if ("edit" in result) edits.set(weight.value, result.edit);
+    const bytes = "edit" in result ? result.bytes : weight.constant.byteLength;
+    const done: QuantizedWeight = { weight, denseBytes, stored: result.stored, bytes, notes: result.notes };
     weights.push(done);
     onProgress?.(weights.length, chosen.length, done);
     await new Promise((next) => setTimeout(next)); // a stop is heard here
@@ -113,18 +106,25 @@ function chosenWeights(model: Model, { layers, skip = [], embeddings = false }: 
   return [...chosen, ...selectLayers(model, { layers: tables.map(({ name }) => name), skip })];
 }
 
-/** The weight's edit, or why it is left as it is. */
+type Result = Pick<QuantizedWeight, "stored" | "notes"> & (QuantizedConstant | { readonly stored: "float" });
+
 function quantized(
   weight: Weight,
   { scheme, groupSize, symmetric }: Required<Pick<QuantizeOptions, "scheme" | "groupSize" | "symmetric">>,
   opset: number,
-): QuantizedConstant | string {
+): Result {
   const { constant, rows, cols } = weight;
-  if (rows * cols === 0) return "it is empty";
-  if (constant.dtype !== "float32" && constant.dtype !== "float16") return `it is ${constant.dtype}`;
-  if (scheme === "int4" && !(constant instanceof SparseTensor))
-    return fourBits(weight, { groupSize, symmetric }, opset);
-  if (scheme !== "int8-dynamic" || constant.dtype !== "float32") return weightOnly(weight, opset);
-  const products = productsOf(weight);
-  return products.size === 0 ? weightOnly(weight, opset) : dynamic(weight, products, opset);
+  const left = (reason: string): Result => ({ stored: "float", notes: [`left as it is: ${reason}`] });
+  if (rows * cols === 0) return left("it is empty");
+  if (constant.dtype !== "float32" && constant.dtype !== "float16") return left(`it is ${constant.dtype}`);
+  if (scheme === "int4") {
+    if (constant instanceof SparseTensor)
+      return { ...weightOnly(weight, opset), stored: "int8", notes: ["8 bits: sparse weights have no 4-bit form"] };
+    const result = fourBits(weight, { groupSize, symmetric }, opset);
+    if (typeof result !== "string") return { ...result, stored: "int4", notes: [] };
+    return { ...weightOnly(weight, opset), stored: "int8", notes: [`8 bits: ${result}`] };
+  }
+  const products = scheme === "int8-dynamic" && constant.dtype === "float32" ? productsOf(weight) : new Map();
+  const result = products.size === 0 ? weightOnly(weight, opset) : dynamic(weight, products, opset);
+  return { ...result, stored: "int8", notes: [] };
 }
