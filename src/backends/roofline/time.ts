@@ -31,16 +31,13 @@ const UNKNOWN = 0.3;
  */
 export function limitOf(cost: Cost, machine: Machine, workingSet: number): Limit {
   const level = levelFor(machine.all, workingSet);
-  const compute = cost.multiplyAdds / peakFor(cost, machine);
+  const compute = cost.multiplyAdds / machine.all.float32;
   const traffic = cost.bytes / level.read;
   const seconds = Math.max(compute, traffic);
   const intensity = cost.bytes === 0 ? Number.POSITIVE_INFINITY : cost.multiplyAdds / cost.bytes;
   const bound = machine.launch > seconds ? "overhead" : compute >= traffic ? "compute" : level.name;
   return { seconds, bound, intensity };
 }
-
-/** Multiply-adds a second. Integers with integers may go faster than floats; what multiplies floats is bound by floats. */
-const peakFor = (_cost: Cost, { all }: Machine): number => all.float32;
 
 /** What a kernel is expected to take, its data coming from the level that holds `workingSet` bytes. */
 export function predictTime(kernel: string, cost: Cost, machine: Machine, workingSet: number): Prediction {

@@ -135,8 +135,8 @@ const COLUMNS: readonly Column[] = [
 const ms = (value: number | null): string => (value === null ? "-" : milliseconds(value));
 const number = (value: number | null): string => (value === null ? "-" : count(value));
 
-/** The rows as a table, with a line that sums them up. */
-export function rooflineTable(rows: readonly RooflineRow[]): string {
+/** The rows as a table; `summed`: with a line for all of them. */
+export function rooflineTable(rows: readonly RooflineRow[], summed: boolean): string {
   const sum = (of: (row: RooflineRow) => number | null): number => rows.reduce((all, row) => all + (of(row) ?? 0), 0);
   const total = sum((row) => row.median_ms);
   const lines = rows.map((row) => [
@@ -149,5 +149,5 @@ export function rooflineTable(rows: readonly RooflineRow[]): string {
     ...["all", "", count(sum((row) => row.multiply_adds)), count(sum((row) => row.bytes)), ""],
     ...[milliseconds(total), milliseconds(limit), percent(limit / total, 0), ms(sum((row) => row.predicted_ms)), ""],
   ];
-  return table(COLUMNS, rows.length > 1 ? [...lines, whole] : lines);
+  return table(COLUMNS, summed ? [...lines, whole] : lines);
 }

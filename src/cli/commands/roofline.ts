@@ -58,7 +58,7 @@ async function roofline(file: string | undefined, options: Options): Promise<voi
   if (json) console.log(JSON.stringify({ machine, rows }));
   else {
     const what = file === undefined ? `${m}×${k} by ${k}×${n}` : basename(file);
-    console.log(`${rooflineTable(rows)}\n\n${what} on ${machineText(machine)}`);
+    console.log(`${rooflineTable(rows, model !== null)}\n\n${what} on ${machineText(machine)}`);
   }
   if (rounds.signal.aborted) process.exitCode = EXIT.aborted;
 }

@@ -1,10 +1,9 @@
-import { Tensor } from "../../../tensor/index.js";
-import { convolution, depthwise, noise, operation, product, type Sample } from "./samples.js";
+import { convolution, depthwise, operation, product, type Sample } from "./samples.js";
 
 /** Kernels that multiply a constant weight in a way of their own. */
 export const OWN_TERMS: ReadonlySet<string> = new Set(["direct-conv"]);
 
-const PATTERNS = ["dense", "50%", "90%", "block:16x16@50%", "block:16x16@90%"];
+const PATTERNS = ["dense", "50%", "80%", "95%", "block:16x16@50%", "block:16x16@90%"];
 const SHAPES = [
   [256, 256],
   [768, 512],
@@ -13,6 +12,9 @@ const SHAPES = [
 const TOKENS = [1, 4, 10, 24, 48, 100, 256];
 
 const CONVOLUTIONS = [
+  [32, 32, 56],
+  [256, 64, 7],
+  [16, 64, 14],
   [64, 32, 28],
   [64, 64, 28],
   [128, 128, 14],
@@ -20,65 +22,62 @@ const CONVOLUTIONS = [
 ] as const;
 const CONV_PATTERNS = ["dense", "75%", "block:16x16@75%"];
 
-/** What is measured to calibrate a machine: each kind of kernel over sizes that tell its terms apart. */
-export function calibrationSamples(): (() => Sample)[] {
-  const scale = (size: number) => () => [new Tensor("float32", [size], noise(size))];
-  const both = (size: number) => (b: Parameters<NonNullable<Parameters<typeof operation>[3]>>[0]) =>
-    [...scale(size)(), ...scale(size)()].map((tensor) => b.constant(tensor));
+const products = (): (() => Sample)[] =>
+  PATTERNS.flatMap((pattern) =>
+    SHAPES.flatMap(([rows, depth]) => TOKENS.map((tokens) => () => product(rows, depth, tokens, pattern))),
+  );
+
+const convolutions = (): (() => Sample)[] =>
+  CONV_PATTERNS.flatMap((pattern) =>
+    CONVOLUTIONS.map(
+      ([outputs, channels, side]) =>
+        () =>
+          convolution(outputs, channels, side, 3, pattern),
+    ),
+  );
+
+/** Operators on so many rows. */
+function rowwise(rows: number): (() => Sample)[] {
+  const [x, half] = [
+    [rows, 768],
+    [rows, 384],
+  ];
   return [
-    ...PATTERNS.flatMap((pattern) =>
-      SHAPES.flatMap(([rows, depth]) => TOKENS.map((tokens) => () => product(rows, depth, tokens, pattern))),
-    ),
-    ...CONV_PATTERNS.flatMap((pattern) =>
-      CONVOLUTIONS.map(
-        ([o, i, side]) =>
-          () =>
-            convolution(o, i, side, 3, pattern),
+    () => operation("Add", 13, [x, x]),
+    () => operation("Gelu", 20, [x]),
+    () => operation("Tanh", 13, [x]),
+    () => operation("Softmax", 13, [[rows, 256]]),
+    () => operation("LayerNormalization", 17, [x], {}, [[768], [768]]),
+    () => operation("InstanceNormalization", 6, [[1, rows, 1024]], {}, [[rows], [rows]]),
+    () => operation("ReduceMean", 18, [x]),
+    () => operation("Transpose", 21, [[rows, 8, 64]], { perm: [1, 0, 2] }),
+    () => operation("Concat", 13, [half, half], { axis: 1 }),
+    () =>
+      operation(
+        "RotaryEmbedding",
+        23,
+        [[1, 8, rows, 64]],
+        {},
+        [1, 1].map((batch) => [batch, rows, 32]),
       ),
-    ),
-    ...[14, 28, 56].map((side) => () => depthwise(64, side)),
-    ...[16, 64, 256].flatMap((rows) => [
-      () =>
-        operation("Add", [
-          [rows, 768],
-          [rows, 768],
-        ]),
-      () => operation("Gelu", [[rows, 768]], {}, () => [], 20),
-      () => operation("Tanh", [[rows, 768]]),
-      () => operation("Softmax", [[rows, 256]], { axis: -1 }, () => [], 13),
-      () => operation("LayerNormalization", [[rows, 768]], { axis: -1 }, both(768), 17),
-      () => operation("ReduceMean", [[rows, 768]], {}, () => [], 18),
-      () => operation("Transpose", [[rows, 8, 64]], { perm: [1, 0, 2] }, () => [], 21),
-      () =>
-        operation(
-          "Concat",
-          [
-            [rows, 384],
-            [rows, 384],
-          ],
-          { axis: 1 },
-          () => [],
-          13,
-        ),
-    ]),
-    ...[32, 128, 256].flatMap((rows) => [
-      () =>
-        operation(
-          "MatMul",
-          [
-            [8, rows, 64],
-            [8, 64, rows],
-          ],
-          {},
-          () => [],
-          13,
-        ),
-      () =>
-        operation("Attention", [
-          [1, 8, rows, 64],
-          [1, 8, rows, 64],
-          [1, 8, rows, 64],
-        ]),
-    ]),
+    () => operation("MaxPool", 22, [[1, rows, 28, 28]], { kernel_shape: [2, 2], strides: [2, 2] }),
+    () => operation("GlobalAveragePool", 1, [[1, rows, 28, 28]]),
   ];
 }
+
+function attention(rows: number): (() => Sample)[] {
+  const heads = [1, 8, rows, 64];
+  return [
+    () => operation("MatMul", 13, [heads, [1, 8, 64, rows]]),
+    () => operation("Attention", 23, [heads, heads, heads]),
+  ];
+}
+
+/** What is measured to calibrate a machine: each kind of kernel over sizes that tell its terms apart. */
+export const calibrationSamples = (): (() => Sample)[] => [
+  ...products(),
+  ...convolutions(),
+  ...[14, 28, 56].map((side) => () => depthwise(64, side)),
+  ...[16, 64, 256].flatMap(rowwise),
+  ...[32, 128, 256].flatMap(attention),
+];

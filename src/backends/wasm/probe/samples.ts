@@ -1,7 +1,7 @@
-import { type Constant, type Graph, GraphBuilder, type Value } from "../../../graph/index.js";
+import { type AttributeLike, type Constant, type Graph, GraphBuilder, type Value } from "../../../graph/index.js";
 import { bestLayout, fromMatrix, SparseTensor } from "../../../layouts/index.js";
 import { type Matrix, parsePattern } from "../../../sparsity/index.js";
-import { Tensor } from "../../../tensor/index.js";
+import { sizeOf, Tensor } from "../../../tensor/index.js";
 
 /** A graph of one node whose time calibrates a family, and the shapes of its inputs (float32). */
 export interface Sample {
@@ -36,11 +36,17 @@ export function weightOf(
     : new SparseTensor(shape, perm, layout.encode(matrix, mask));
 }
 
-/** y [tokens, rows] = x [tokens, depth] · Wᵀ. */
+/** y [tokens, rows] = x [tokens, depth] · Wᵀ, W random under a pattern. */
 export const product = (rows: number, depth: number, tokens: number, pattern: string): Sample =>
-  sample(`${rows}×${depth}·${tokens} ${pattern}`, [[tokens, depth]], (b, [x]) =>
-    b.add("MatMul", [x!, b.constant(weightOf(rows, depth, [depth, rows], [1, 0], pattern))]),
+  productWith(weightOf(rows, depth, [depth, rows], [1, 0], pattern), tokens, pattern);
+
+/** y [tokens, rows] = x [tokens, depth] · W, W [depth, rows]. */
+export function productWith(weight: Constant, tokens: number, name: string): Sample {
+  const [depth, rows] = weight.shape as [number, number];
+  return sample(`${rows}×${depth}·${tokens} ${name}`, [[tokens, depth]], (b, [x]) =>
+    b.add("MatMul", [x!, b.constant(weight)]),
   );
+}
 
 /** A convolution over a square image that keeps its size. */
 export function convolution(outputs: number, channels: number, side: number, kernel: number, pattern: string): Sample {
@@ -59,17 +65,18 @@ export const depthwise = (channels: number, side: number): Sample =>
     return b.add("Conv", [x!, b.constant(weight)], { pads: [1, 1, 1, 1], group: channels });
   });
 
-/** A node of one operator, its inputs of these shapes. */
+/** A node of one operator (opset `version`), its inputs of these shapes and after them constants of those. */
 export const operation = (
   op: string,
+  version: number,
   shapes: readonly (readonly number[])[],
-  attributes: Parameters<GraphBuilder["add"]>[2] = {},
-  constants: (b: GraphBuilder) => readonly Value[] = () => [],
-  version = 23,
+  attributes: Readonly<Record<string, AttributeLike>> = {},
+  constants: readonly (readonly number[])[] = [],
 ): Sample =>
-  sample(`${op} ${shapes.map((shape) => shape.join("×")).join(", ")}`, shapes, (b, inputs) =>
-    b.add(op, [...inputs, ...constants(b)], attributes, { version }),
-  );
+  sample(`${op} ${shapes.map((shape) => shape.join("×")).join(", ")}`, shapes, (b, inputs) => {
+    const fixed = constants.map((shape) => b.constant(new Tensor("float32", shape, noise(sizeOf(shape)))));
+    return b.add(op, [...inputs, ...fixed], attributes, { version });
+  });
 
 function sample(
   name: string,
