@@ -1,7 +1,7 @@
 import { f32, f32x4, i32, i32x4, v128 } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 
-/** What a product's end needs, made once x is quantized: [M] float32 and [M] int32, each padded to a multiple of 8. */
+/** What a product's end needs, made once x is quantized: [M] float32 and [M] int32, each padded to a multiple of 32. */
 export interface Factors {
   /** x_scale · w_scale. */
   readonly scales: Buffer;
@@ -27,7 +27,7 @@ export function lowerFactors(
   M: number,
   { xScale, parameters, wScale, perRow, wSums }: FactorInputs,
 ): Factors {
-  const bytes = 4 * Math.ceil(M / 8) * 8;
+  const bytes = 4 * Math.ceil(M / 32) * 32;
   const [scales, starts] = [to.scratch(bytes), to.scratch(bytes)];
   to.launch(FACTORS, [xScale, parameters, wScale, perRow ? 16 : 0, wSums, scales, starts, M], 1);
   return { scales, starts };
@@ -37,7 +37,7 @@ const FACTORS: KernelCode = {
   key: "integer/factors",
   build: () =>
     kernelFunction(8, (f, _call, [xScale, parameters, wScale, step, wSums, scales, starts, M]) => {
-      const end = f.local("i32", i32.mul(i32.div_u(i32.add(M!, 7), 8), 32));
+      const end = f.local("i32", i32.shl(i32.and(i32.add(M!, 3), -4), 2));
       const scale = f.local("f32", f32.load(xScale!));
       const vector = f.local("v128");
       f.if(wScale!, () =>
