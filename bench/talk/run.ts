@@ -22,11 +22,12 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: `${availableParallelism()}` },
     seconds: { type: "string" },
     quick: { type: "boolean", default: false },
+    out: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
 
-const usage = `npm run bench:talk -- [SECTION…] [--threads 1,2] [--seconds S] [--quick]\n\n${SECTIONS.map(
+const usage = `npm run bench:talk -- [SECTION…] [--threads 1,2] [--seconds S] [--quick] [--out FOLDER]\n\n${SECTIONS.map(
   ({ name, about, long }) => `  ${name.padEnd(12)}${about}${long ? " (only when named)" : ""}`,
 ).join("\n")}`;
 const unknown = positionals.filter((name) => !SECTIONS.some((section) => section.name === name));
@@ -41,7 +42,7 @@ if (values.help || unknown.length > 0 || wrong) {
 const chosen = SECTIONS.filter(({ name, long }) =>
   positionals.length > 0 ? positionals.includes(name) : !(long ?? false),
 );
-const folder = values.quick ? mkdtempSync(join(tmpdir(), "nonzero-talk-")) : RESULTS;
+const folder = values.out ?? (values.quick ? mkdtempSync(join(tmpdir(), "nonzero-talk-")) : RESULTS);
 const SECTION = fileURLToPath(new URL("section.ts", import.meta.url));
 const LOADER = ["--import", "tsx", "--max-old-space-size=16384"];
 

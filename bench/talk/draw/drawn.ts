@@ -37,6 +37,8 @@ export const peersIn = ({ cases }: Run): string[] =>
 export const SHORT: Readonly<Record<string, string>> = {
   "onnxruntime-web": "ort-web",
   "onnxruntime-node": "ort-node",
+  "onnxruntime-web, int8 dynamic": "ort-web, int8",
+  "onnxruntime-node, int8 dynamic": "ort-node, int8",
 };
 
 export const peerHeads = (peers: readonly string[]): string[] => peers.map((peer) => `>× ${SHORT[peer] ?? peer}`);

@@ -8,7 +8,7 @@ import type { Bench } from "../bench.js";
 import { dequantized } from "../models/dequantized.js";
 import { MOONSHINE_BASE, packageFolder } from "../models/packages.js";
 import { type Models, timeModels } from "../whole-models.js";
-import { pruned } from "./pruned.js";
+import { pruned } from "./ablations.js";
 import type { Section } from "./section.js";
 
 const INSTALLED = fileURLToPath(new URL("../../../node_modules", import.meta.url));
