@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type AttributeLike, GraphBuilder } from "../../../../graph/index.js";
-import type { SparseTensor } from "../../../../layouts/index.js";
+import { parseLayout, SparseTensor, toMatrix } from "../../../../layouts/index.js";
+import { parsePattern } from "../../../../sparsity/index.js";
 import { Tensor } from "../../../../tensor/index.js";
 import { compare, deviceInfo } from "../batch-matmul/harness.node.js";
 import { integerKernels } from "./index.js";
@@ -89,6 +90,32 @@ const inner = fc.oneof(
 const tokens = fc.oneof(fc.integer({ min: 1, max: 9 }), side);
 const dtype = fc.constantFrom<Levels>("int8", "uint8");
 
+/** Pattern and layout, and what outputs and inputs must be multiples of. */
+const LAYOUTS: readonly (readonly [string, string, number, number])[] = [
+  ["50%", "csr", 1, 1],
+  ["90%", "bitmask", 1, 1],
+  ["2:4", "semi-structured", 1, 4],
+  ["1:4", "n:m:1:4", 1, 4],
+  ["2:2:4", "v:n:m:2:2:4", 2, 4],
+  ["8:2:4", "v:n:m:8:2:4", 8, 4],
+  ["16:2:4", "v:n:m:16:2:4", 16, 4],
+  ["32:2:8", "v:n:m:32:2:8", 32, 8],
+  ["block:4x4@50%", "bsr:4x4", 4, 4],
+  ["block:8x2@50%", "bsr:8x2", 8, 2],
+  ["block:16x16@75%", "bsr:16x16", 16, 16],
+  ["shuffled-block:4x4@50%", "shuffled-bsr:4x4", 4, 4],
+  ["rows@50%", "rows", 1, 1],
+  ["99%", "csr", 1, 1],
+];
+
+/** An int8 weight [K, M] pruned to a pattern and stored in a layout, its codes as they are. */
+function stored(weight: Tensor, pattern: string, layout: string): SparseTensor {
+  const matrix = toMatrix(weight, [1, 0]);
+  const mask = parsePattern(pattern).select({ ...matrix, data: matrix.data.map(Math.abs) });
+  const encoded = parseLayout(layout).encode(matrix, mask, { values: "int8", dtype: "int8" });
+  return new SparseTensor(weight.shape, [1, 0], encoded);
+}
+
 describe("integer kernels", () => {
   it("multiply levels exactly, whatever the zero points", () => {
     const zero = fc.constantFrom("none", "one", "each");
@@ -102,7 +129,7 @@ describe("integer kernels", () => {
         ];
         run("MatMulInteger", "", operands, {}, exactly);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -150,8 +177,43 @@ describe("integer kernels", () => {
           run("DynamicQuantizedLinear", "ai.nonzero", operands, attributes, closely(6 * 255 * 0.01 * K * 2 ** -2 + 4));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
+  });
+
+  it("multiply what sparse weights keep, exactly", () => {
+    fc.assert(
+      fc.property(
+        ...([tokens, inner, side, dtype, fc.constantFrom(...LAYOUTS), fc.nat()] as const),
+        (N, k, m, xd, [pattern, layout, rows, cols], seed) => {
+          const [M, K] = [Math.ceil(m / rows) * rows, Math.ceil(k / cols) * cols];
+          const operands: Operand[] = [
+            { value: levels(xd, [N, K], seed), fed: true },
+            { value: stored(levels("int8", [K, M], seed + 1), pattern, layout) },
+            { value: levels(xd, [], seed + 2) },
+          ];
+          run("MatMulInteger", "", operands, {}, exactly);
+          const floating: Operand[] = [
+            { value: floats([N, K], seed + 3), fed: true },
+            operands[1]!,
+            { value: floats([M], seed + 4) },
+            { value: floats([N, M], seed + 5), fed: true },
+            { value: floats([M], seed + 6, 0.01) },
+          ];
+          run("DynamicQuantizedLinear", "ai.nonzero", floating, { activation: "Relu" }, closely(2.6 * K + 4));
+        },
+      ),
+      { numRuns: 45 },
+    );
+  });
+
+  it("leave a sparse weight alone whose zero is no zero", () => {
+    const builder = new GraphBuilder();
+    const x = builder.input("x", "uint8", [2, 8]);
+    const weight = builder.constant(stored(levels("int8", [8, 8], 1), "50%", "csr"));
+    const inputs = [x, weight, null, builder.constant(Tensor.from("int8", [], [3]))];
+    builder.output(builder.add("MatMulInteger", inputs));
+    expect(compare(builder.build(), [levels("uint8", [2, 8], 2)], integerKernels)).toBeNull();
   });
 
   it("take com.microsoft's products", () => {

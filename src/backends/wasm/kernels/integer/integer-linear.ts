@@ -1,68 +1,147 @@
-import type { Value } from "../../../../graph/index.js";
+import type { Node, Value } from "../../../../graph/index.js";
+import { SparseTensor } from "../../../../layouts/index.js";
 import type { Tensor } from "../../../../tensor/index.js";
 import { type IntegerSpec, integerCost, integerSpec } from "../../../specs/integer/integer-linear.js";
+import { type Entries, entriesOf } from "../../../specs/matmul/weights.js";
+import type { NodeContext } from "../../../specs/node.js";
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { pack, panelsOf } from "../matmul/panels.js";
 import { hasQuads, PAIRS, QUADS } from "./dot.js";
 import { type Factors, lowerFactors } from "./factors.js";
 import { lowerFew, MOST_FEW } from "./few.js";
-import { lowerPanelProduct, paddedRows } from "./panel.js";
+import { lowerPanelProduct, paddedRows, slabOf } from "./panel.js";
 import { type Form, type Quantized, quantize, wordsOf } from "./quantize.js";
-import { denseLevels, denseStrips, stripImage, writeStrips } from "./strips.js";
+import { lowerSparsePanel } from "./sparse-panel.js";
+import { chooseWords, streamOf, writeStream } from "./stream.js";
+import { streamVectors } from "./stream-tile.js";
+import {
+  denseLevels,
+  denseStrips,
+  type Strips,
+  sparseLevels,
+  sparseStrips,
+  stripImage,
+  writeStrips,
+} from "./strips.js";
 import { mostVectors } from "./tile.js";
 import { centeredRows, fitsBytes, rowSums, writeWords } from "./weights.js";
 
 /**
  * MatMulInteger, MatMulIntegerToFloat, DynamicQuantizeMatMul and ai.nonzero DynamicQuantizedLinear with a constant right operand, dense or
  * sparse. x is quantized (or its levels taken) once for all nodes that read it; sums are exact.
+ *
+ * Few tokens multiply strips of bytes, where the rows of a sparse weight share enough of what they keep; else tokens lie in panels.
  */
 export const integerLinear: Kernel<IntegerSpec, null> = {
   name: "integer-linear",
   match(node, at) {
     const spec = integerSpec(node, at);
     if (spec === null || spec.layout === "dense") return spec;
-    return null;
+    return zerosOf(spec, node, at) === null ? spec : null;
   },
   schedules: () => [null],
   lower(spec, _schedule, node, to) {
     const operand = (input: number | null): Argument => (input === null ? 0 : to.buffer(node.inputs[input]!));
     const [xValue, weight] = [node.inputs[spec.x]!, node.inputs[spec.weight]!];
     const constant = to.constant(weight)!;
-    const zeroPoints = spec.wZeroPoint === null ? null : to.constant(node.inputs[spec.wZeroPoint]!)!;
-    const given = zeroPoints === null ? null : (zeroPoints as Tensor).numbers();
-    const zeros = given?.some((zero) => zero !== 0) ? given : null;
-    const dot = hasQuads(to.device) && fitsBytes(constant, zeros) ? QUADS : PAIRS;
+    const zeros = zerosOf(spec, node, to);
+    const quads = hasQuads(to.device) && fitsBytes(constant, zeros);
     const { M, K, N } = spec;
-    const key = keyOf(dot.form, spec, spec.xZeroPoint === null ? null : node.inputs[spec.xZeroPoint]!);
-    const { x, factors } = prepare(dot.form, spec, to, {
+    const stored = constant instanceof SparseTensor ? storedSparse(constant, N, quads) : storedDense(M, K, N, quads);
+    const { form } = stored;
+    const dot = form === "quads" ? QUADS : PAIRS;
+    const key = keyOf(form, spec, spec.xZeroPoint === null ? null : node.inputs[spec.xZeroPoint]!);
+    const { x, factors } = prepare(form, spec, to, {
       ...{ key, xValue, zeroPoint: operand(spec.xZeroPoint), xScale: operand(spec.xScale) },
       wScale: operand(spec.wScale),
-      wSums: dot.form === "quads" ? sumsOf(spec, weight, to) : 0,
+      wSums: form === "quads" ? sumsOf(spec, weight, to) : 0,
     });
-    const ends = { bias: operand(spec.bias), residual: operand(spec.residual), scales: factors.scales };
+    const ends = { bias: operand(spec.bias), residual: operand(spec.residual), ...factors };
     const product = { y: to.buffer(node.outputs[0]!), M, N, floats: spec.wScale !== null, epilogue: spec.epilogue };
-    if (N <= MOST_FEW) {
-      const strips = denseStrips(dot.form, M, K);
+    if (stored.kind === "strips") {
+      const { strips } = stored;
       const image = stripImage(strips, 4 * to.device.threads);
-      const w = to.prepared(weight, `integer/strips/${dot.form}/${image.chunks}`, image.bytes, (target) =>
-        writeStrips(strips, image, M, K, denseLevels(constant as Tensor), target),
-      );
-      const offsets = { weightsOfSums: offsetsOf(spec, weight, zeros, to), xSums: x.sums, starts: factors.starts };
-      lowerFew({ strips, image, w, x: x.words, ...product, ...ends, ...offsets }, to);
+      const levels = constant instanceof SparseTensor ? sparseLevels(entriesFor(constant)) : denseLevels(constant);
+      const name = `integer/strips/${form}/${strips.vectors}/${image.chunks}`;
+      const w = to.prepared(weight, name, image.bytes, (target) => writeStrips(strips, image, M, K, levels, target));
+      const offsets = strips.kept === null ? offsetsOf(spec, weight, zeros, to) : 0;
+      lowerFew({ strips, image, w, x: x.words, ...product, ...ends, weightsOfSums: offsets, xSums: x.sums }, to);
       return;
     }
-    const words = wordsOf(dot.form, K);
-    const panels = panelsOf(words, N, mostVectors(dot));
+    const words = wordsOf(form, K);
+    const panels = panelsOf(words, N, stored.width);
     const packed = to.derived(xValue, `integer/panels/${key}/${panels.pitch}/${panels.count}`, () =>
       pack(to, panels, "token-major", x.words, words),
     );
-    const w = to.prepared(weight, `integer/rows/${dot.form}/${zeros ?? ""}`, paddedRows(M) * words * 4, (target) =>
-      writeWords(centeredRows(constant as Tensor, zeros), K, words, dot.form, target),
+    const panelProduct = { weight, dot, panels, x: packed, ...product, ...ends };
+    if (stored.kind === "stream") {
+      const entries = entriesFor(constant as SparseTensor);
+      const stream = streamOf(entries, stored.choice, slabOf(panels.pitch));
+      const name = `integer/stream/${form}/${stream.share}/${stream.slab}`;
+      const w = to.prepared(weight, name, stream.bytes, (target) => writeStream(stream, entries, target));
+      lowerSparsePanel(panelProduct, stream, w, to);
+      return;
+    }
+    const name = `integer/rows/${form}/${zeros ?? ""}`;
+    const w = to.prepared(weight, name, paddedRows(M) * words * 4, (target) =>
+      writeWords(centeredRows(constant as Tensor, zeros), K, words, form, target),
     );
-    lowerPanelProduct({ weight, dot, panels, x: packed, ...product, ...ends, starts: factors.starts }, w, to);
+    lowerPanelProduct(panelProduct, w, to);
   },
   cost: integerCost,
 };
+
+/** The zero points of a weight; null where all are 0. */
+function zerosOf({ wZeroPoint }: IntegerSpec, node: Node, at: NodeContext): ArrayLike<number> | null {
+  if (wZeroPoint === null) return null;
+  const zeros = (at.constant(node.inputs[wZeroPoint]!) as Tensor).numbers();
+  return zeros.some((zero) => zero !== 0) ? zeros : null;
+}
+
+/** How a weight is stored for so many tokens, and the form of x that goes with it. */
+type StoredAs =
+  | { readonly kind: "strips"; readonly form: Form; readonly strips: Strips }
+  | { readonly kind: "rows"; readonly form: Form; readonly width: number }
+  | { readonly kind: "stream"; readonly form: Form; readonly width: number; readonly choice: Choice };
+type Choice = ReturnType<typeof chooseWords>;
+
+function storedDense(M: number, K: number, N: number, quads: boolean): StoredAs {
+  const dot = quads ? QUADS : PAIRS;
+  if (N <= MOST_FEW) return { kind: "strips", form: dot.form, strips: denseStrips(dot.form, M, K) };
+  return { kind: "rows", form: dot.form, width: mostVectors(dot) };
+}
+
+function storedSparse(weight: SparseTensor, N: number, quads: boolean): StoredAs {
+  const forms: readonly Form[] = quads ? ["quads", "pairs", "sixes"] : ["pairs", "sixes"];
+  const known = recall(weight);
+  if (N <= MOST_FEW) {
+    if (known.strips?.quads !== quads) known.strips = { quads, found: sparseStrips(known.entries, forms) };
+    const strips = known.strips.found;
+    if (strips !== null) return { kind: "strips", form: strips.form, strips };
+  }
+  if (known.stream?.quads !== quads) known.stream = { quads, found: chooseWords(known.entries, forms) };
+  const choice = known.stream.found;
+  const dot = choice.form === "quads" ? QUADS : PAIRS;
+  const most = streamVectors(dot, choice.share);
+  return { kind: "stream", form: choice.form, width: choice.share === 1 ? most : 2 * most, choice };
+}
+
+/** What plans found out about a sparse weight, for the plans after them. */
+interface Known {
+  readonly entries: Entries;
+  strips?: { readonly quads: boolean; readonly found: Strips | null };
+  stream?: { readonly quads: boolean; readonly found: Choice };
+}
+const memory = new WeakMap<SparseTensor, Known>();
+function recall(weight: SparseTensor): Known {
+  let known = memory.get(weight);
+  if (known === undefined) {
+    known = { entries: entriesOf(weight, [0, weight.stored.rows]) };
+    memory.set(weight, known);
+  }
+  return known;
+}
+const entriesFor = (weight: SparseTensor): Entries => recall(weight).entries;
 
 /** What tells one quantization of a value from another. */
 const keyOf = (form: Form, { K }: IntegerSpec, zeroPoint: Value | null): string =>

@@ -172,7 +172,7 @@ function writeVector(
 }
 
 /** Cuts a list of counts into `parts` runs of nearly the same sum: parts + 1 bounds. */
-function cut(counts: readonly number[], parts: number): number[] {
+export function cut(counts: readonly number[], parts: number): number[] {
   const total = counts.reduce((a, b) => a + b, 0) + counts.length;
   const bounds = [0];
   let done = 0;
