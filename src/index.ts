@@ -18,6 +18,9 @@ export {
   type OutputLocation,
   type OutputLocations,
   type OwnedGpuTensor,
+  type PredictedRun,
+  type PredictOptions,
+  predict,
   Runner,
   type RunnerOptions,
   registerNonzero,
@@ -29,5 +32,6 @@ export {
   type TuneReport,
   type TuneResult,
   type TuningCache,
+  thisMachine,
 } from "./runtime/index.js";
 export { type ErrorCode, NonzeroError } from "./tensor/index.js";

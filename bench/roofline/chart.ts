@@ -22,15 +22,15 @@ export function rooflineChart(
   dots: readonly Dot[],
 ): string {
   const { float32, levels } = machine.all;
-  const [fromX, toX] = [0.25, 256];
-  const toY = 2 ** Math.ceil(Math.log2(float32 * 1.1));
+  const [fromX, toX] = [1 / 32, 256];
+  const toY = 1e9 * 2 ** Math.ceil(Math.log2((float32 * 1.1) / 1e9));
   const fromY = toY / 64;
   const span = (value: number, from: number, to: number): number => Math.log(value / from) / Math.log(to / from);
   const x = (value: number): number => LEFT + span(value, fromX, toX) * (WIDTH - LEFT - RIGHT);
   const y = (value: number): number => HEIGHT - BOTTOM - span(value, fromY, toY) * (HEIGHT - TOP - BOTTOM);
   const at = (px: number): string => px.toFixed(1);
 
-  const ticksX = [0.25, 1, 4, 16, 64, 256].map(
+  const ticksX = [0.0625, 0.25, 1, 4, 16, 64, 256].map(
     (value) =>
       `<line class="grid" x1="${at(x(value))}" y1="${TOP}" x2="${at(x(value))}" y2="${HEIGHT - BOTTOM}"/><text class="figure" x="${at(x(value))}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${value}</text>`,
   );
@@ -38,12 +38,12 @@ export function rooflineChart(
     (value) =>
       `<line class="grid" x1="${LEFT}" y1="${at(y(value))}" x2="${WIDTH - RIGHT}" y2="${at(y(value))}"/><text class="figure" x="${LEFT - 8}" y="${at(y(value) + 4)}" text-anchor="end">${Number((value / 1e9).toPrecision(2))}</text>`,
   );
-  // A slope begins where it enters the picture and ends at the peak; its name stands beside its beginning.
+  // A slope begins where it enters the picture and ends at the peak; its name stands beside it, each lower than the one before.
   const roofs = levels.map(({ name, read }, i) => {
     const begin = Math.max(fromX, fromY / read);
     const end = float32 / read;
-    const label = begin * 1.06;
-    return `<line class="roof" x1="${at(x(begin))}" y1="${at(y(begin * read))}" x2="${at(x(end))}" y2="${at(y(float32))}"/><text class="figure" x="${at(x(label))}" y="${at(y(label * read) - 6 - (i % 2) * 12)}" text-anchor="end">${name} ${(read / 1e9).toFixed(0)}</text>`;
+    const label = float32 / 1.5 ** (i + 1);
+    return `<line class="roof" x1="${at(x(begin))}" y1="${at(y(begin * read))}" x2="${at(x(end))}" y2="${at(y(float32))}"/><text class="figure" x="${at(x(label / read) - 7)}" y="${at(y(label))}" text-anchor="end">${name} ${(read / 1e9).toFixed(0)}</text>`;
   });
   const first = Math.max(fromX, Math.min(...levels.map(({ read }) => float32 / read)));
   const peak = `<line class="roof" x1="${at(x(first))}" y1="${at(y(float32))}" x2="${at(x(toX))}" y2="${at(y(float32))}"/><text class="figure" x="${at(x(toX))}" y="${at(y(float32) - 6)}" text-anchor="end">multiply-adds ${(float32 / 1e9).toFixed(1)}</text>`;

@@ -200,7 +200,8 @@ const constantBytes = ({ constants }: Specialized): number =>
 
 function predictedStep({ node, kernel, cost }: StepCost, machine: Machine, workingSet: number): PredictedStep {
   const line = { op: node.op, name: labelOf(node), kernel, cost };
-  if (cost === null) return { ...line, seconds: 0, bound: "overhead", calibrated: false, limit: 0, intensity: 0 };
+  if (cost === null)
+    return { ...line, seconds: 0, bound: "overhead", packing: 0, calibrated: false, limit: 0, intensity: 0 };
   const { seconds: limit, intensity } = limitOf(cost, machine, cost.product ? workingSet : cost.bytes);
   return { ...line, ...predictTime(kernel, cost, machine, workingSet), limit, intensity };
 }
@@ -220,7 +221,6 @@ function reason(time: Prediction, dense: Product, sparse: Product, machine: Mach
     return `bound by ${level}: its weights still take ${share} % of the bytes`;
   }
   if (dense.tokens < 4) return "so few tokens that finding each kept weight costs what it saves";
-  if (dense.rows + dense.depth > sparse.kept / dense.rows)
-    return "small: packing x and storing y is most of what is left";
+  if (time.packing > time.seconds / 2) return "small: packing x and storing y is most of what is left";
   return "too dense: finding kept weights costs what it saves";
 }

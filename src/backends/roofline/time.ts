@@ -18,6 +18,8 @@ export interface Limit {
 export interface Prediction {
   readonly seconds: number;
   readonly bound: Bound;
+  /** Of the seconds, those that a product takes whatever its weight keeps: packing x, storing y, an activation. */
+  readonly packing: number;
   /** False where the machine has no calibration for the family, and its peaks had to do. */
   readonly calibrated: boolean;
 }
@@ -41,7 +43,8 @@ export function limitOf(cost: Cost, machine: Machine, workingSet: number): Limit
 
 /** What a kernel is expected to take, its data coming from the level that holds `workingSet` bytes. */
 export function predictTime(kernel: string, cost: Cost, machine: Machine, workingSet: number): Prediction {
-  if (cost.multiplyAdds === 0 && cost.bytes === 0) return { seconds: 0, bound: "overhead", calibrated: true };
+  if (cost.multiplyAdds === 0 && cost.bytes === 0)
+    return { seconds: 0, bound: "overhead", packing: 0, calibrated: true };
   const own = machine.families[kernelFamily(kernel)];
   if (own !== undefined || cost.product === undefined) return kernelTime(own, cost, machine);
   return productTime(cost, cost.product, machine, workingSet);
@@ -57,7 +60,7 @@ function productTime(cost: Cost, product: Product, machine: Machine, workingSet:
   const each = machine.families[kernelFamily("elementwise")]?.seconds[1] ?? 0;
   const activation = product.activation * product.rows * product.tokens * each;
   const seconds = run! + Math.max(compute, traffic) + moved! + activation;
-  return { seconds, bound: boundOf(run!, compute, traffic, level), calibrated: true };
+  return { seconds, bound: boundOf(run!, compute, traffic, level), packing: moved! + activation, calibrated: true };
 }
 
 function kernelTime(family: Family | undefined, cost: Cost, machine: Machine): Prediction {
@@ -66,12 +69,12 @@ function kernelTime(family: Family | undefined, cost: Cost, machine: Machine): P
   const [run, compute, moved] = kernelTerms(cost).map((term, i) => term * family.seconds[i]!);
   const traffic = cost.bytes / level.read;
   const seconds = run! + Math.max(compute! + moved!, traffic);
-  return { seconds, bound: boundOf(run!, compute!, Math.max(moved!, traffic), level), calibrated: true };
+  return { seconds, bound: boundOf(run!, compute!, Math.max(moved!, traffic), level), packing: 0, calibrated: true };
 }
 
 function unknown(cost: Cost, machine: Machine, workingSet: number): Prediction {
   const { seconds, bound } = limitOf(cost, machine, workingSet);
-  return { seconds: machine.launch + seconds / UNKNOWN, bound, calibrated: false };
+  return { seconds: machine.launch + seconds / UNKNOWN, bound, packing: 0, calibrated: false };
 }
 
 const boundOf = (run: number, compute: number, traffic: number, level: Level): Bound =>
