@@ -52,7 +52,8 @@ export const stripArguments = (a: StripArguments): Argument[] => [
   a.slabs,
   a.sumBytes,
 ];
-const SHARED = 16;
+export const SHARED = 16;
+export type Shared = [I, I, I, I, I, I, I, I, I, I, I, I, I, I, I, I];
 
 export interface StripShape {
   /** Heights that strips have: one, or one and the one below it. */
@@ -69,9 +70,9 @@ interface Strip {
   readonly corner: I;
 }
 
-/** Code for each height that strips have; `x` is moved to strip number `p`. */
-function forHeights(f: Func, { heights }: StripShape, p: I, args: readonly I[], body: (strip: Strip) => void): void {
-  const [x, y, rowBytes, lastColumn, groups, firstBlock, tallCount, stripBytes] = args as [I, I, I, I, I, I, I, I];
+/** Code for each height that strips have; x is moved to strip number `p`. */
+export function forHeights(f: Func, { heights }: StripShape, p: I, args: Shared, body: (strip: Strip) => void): void {
+  const [x, , y, , , , rowBytes, lastColumn, groups, , firstBlock, tallCount, stripBytes] = args;
   f.increment(x, i32.mul(p, stripBytes));
   const block = f.local("i32", i32.add(i32.div_u(p, groups), firstBlock));
   const column = f.local("i32", i32.shl(i32.rem_u(p, groups), 2));
@@ -114,9 +115,9 @@ export const stripStreamCode = (shape: StripStreamShape): KernelCode => {
     key: `conv/strip-stream/${share}/${dtype}${scaled ? "*" : ""}/${heights}/${pitch}/${epilogueKey(epilogue)}`,
     build: (device) =>
       kernelFunction(SHARED + 2, (f, { chunk, thread }, args) => {
-        const [x, sums, y, residual, bias, plane, rowBytes, lastColumn, groups, strips, firstBlock] =
-          args as I[] as Eleven;
-        const [tallCount, stripBytes, slabBytes, slabs, sumBytes, stream, scales] = args.slice(11) as Seven;
+        const [x, sums, y, residual, bias, plane, rowBytes, , , strips, , , , slabBytes, slabs, sumBytes] =
+          args as unknown as Shared;
+        const [stream, scales] = args.slice(SHARED) as [I, I];
         const p = f.local("i32", i32.rem_u(chunk, strips));
         const entry = f.local("i32", i32.add(stream, i32.mul(i32.div_u(chunk, strips), 12)));
         const row = f.local("i32", i32.mul(i32.load(entry, 0), share));
@@ -126,8 +127,7 @@ export const stripStreamCode = (shape: StripStreamShape): KernelCode => {
         f.increment(scales, stream);
         f.set(residual, i32.sub(residual, y));
         f.increment(y, i32.mul(row, plane));
-        const place = [x, y, rowBytes, lastColumn, groups, firstBlock, tallCount, stripBytes];
-        forHeights(f, shape, p, place, ({ height, corner }) => {
+        forHeights(f, shape, p, args as unknown as Shared, ({ height, corner }) => {
           const slab = f.local("i32", 0);
           const fresh = f.local("i32");
           const last = f.local("i32");
@@ -197,5 +197,3 @@ export const stripStreamCode = (shape: StripStreamShape): KernelCode => {
       }),
   };
 };
-type Eleven = [I, I, I, I, I, I, I, I, I, I, I];
-type Seven = [I, I, I, I, I, I, I];

@@ -1,12 +1,13 @@
-import type { Node } from "../../../../graph/index.js";
-import type { SparseTensor } from "../../../../layouts/index.js";
+import type { Constant, Node } from "../../../../graph/index.js";
 import { type ConvSpec, convCost, convSpec, pixelsOf } from "../../../specs/conv/conv.js";
 import { isSparse } from "../../../specs/matmul/weights.js";
-import type { Argument, Kernel, Lowering, MatchContext } from "../../kernel.js";
+import type { Argument, Kernel, KernelCode, Lowering, MatchContext } from "../../kernel.js";
+import { denseRowsBuffer } from "../matmul/panel.js";
+import { denseStripCode } from "./dense-strips.js";
 import { stripArguments, stripStreamCode } from "./multiply-strips.js";
 import { packStrips } from "./pack-strips.js";
 import { numbersKey, stripStreamOf, writeStripStream } from "./strip-stream.js";
-import { channelFloats, type Strips, stripsOf, stripsPay } from "./strips.js";
+import { channelFloats, type Strips, stripsOf, stripsPay, tapFloats } from "./strips.js";
 
 export interface StripConvSchedule {
   /** Bytes of strips that are packed at a time, about: each thread's share should stay in its second cache. */
@@ -15,6 +16,8 @@ export interface StripConvSchedule {
   readonly slab: number;
 }
 
+/** Dense taps are unrolled. */
+const MOST_TAPS = 49;
 /** Floats of a slab are numbered in 16 bits. */
 const MOST_FLOATS = 32000;
 
@@ -26,7 +29,7 @@ export const stripConv: Kernel<ConvSpec, StripConvSchedule> = {
   name: "strip-conv",
   match(node, at) {
     const spec = stripSpec(node, at);
-    return spec && stripsPay(spec, keptOf(at.constant(node.inputs[1]!) as SparseTensor)) ? spec : null;
+    return spec && stripsPay(spec, keptOf(at.constant(node.inputs[1]!)!)) ? spec : null;
   },
   schedules: (_, device) => [{ band: device.threads << 18, slab: 40 << 10 }],
   lower(spec, schedule, node, to) {
@@ -40,12 +43,14 @@ export const stripConv: Kernel<ConvSpec, StripConvSchedule> = {
 /** The convolution when strips can do it, whether they pay or not. */
 export function stripSpec(node: Node, at: MatchContext): ConvSpec | null {
   const spec = convSpec(node, at);
-  if (spec === null || !spec.sparse || spec.output[1] < 4) return null;
+  if (spec === null || spec.output[1] < 4) return null;
+  if (!spec.sparse && spec.kernel[0] * spec.kernel[1] > MOST_TAPS) return null;
   return channelFloats(stripsOf(spec)) <= MOST_FLOATS ? spec : null;
 }
 
 /** The share of a weight's entries that are stored. */
-const keptOf = ({ stored }: SparseTensor): number => stored.parts.values!.size / (stored.rows * stored.cols);
+const keptOf = (weight: Constant): number =>
+  isSparse(weight) ? weight.stored.parts.values!.size / (weight.stored.rows * weight.stored.cols) : 1;
 
 /** The outputs of group `g` for image `n`. */
 function lowerGroup(
@@ -70,7 +75,7 @@ function lowerGroup(
   const bias: Argument = epilogue.bias ? { buffer: to.buffer(node.inputs[2]!), offset: 4 * g * outputs } : 0;
   const residual: Argument = epilogue.residual ? { buffer: to.buffer(node.inputs[3]!), offset } : 0;
   const heights = strips.tallCount < strips.blocks ? [strips.tall, strips.tall - 1] : [strips.tall];
-  const product = sparseProduct(spec, node, g, strips, slab, to);
+  const product = (spec.sparse ? sparseProduct : denseProduct)(spec, node, g, strips, slab, to);
   const sumBytes = product.rows * 16 * strips.tall;
   const sums = to.scratch(to.device.threads * sumBytes);
   const code = product.code(heights);
@@ -104,7 +109,17 @@ function lowerGroup(
   }
 }
 
-function sparseProduct(spec: ConvSpec, node: Node, g: number, strips: Strips, slab: number, to: Lowering) {
+/** How a group's weight multiplies strips. */
+interface Product {
+  /** Outputs of a block, at most. */
+  readonly rows: number;
+  readonly blocks: number;
+  /** After those that all products share. */
+  readonly args: readonly Argument[];
+  code(heights: readonly number[]): KernelCode;
+}
+
+function sparseProduct(spec: ConvSpec, node: Node, g: number, strips: Strips, slab: number, to: Lowering): Product {
   const { group, epilogue, kernel } = spec;
   const value = node.inputs[1]!;
   const weight = to.constant(value)!;
@@ -124,5 +139,31 @@ function sparseProduct(spec: ConvSpec, node: Node, g: number, strips: Strips, sl
     args: [w, scales],
     code: (heights: readonly number[]) =>
       stripStreamCode({ heights, pitch: 4 * strips.columns.count, epilogue, share, dtype, scaled: scales > 0 }),
+  };
+}
+
+/** Outputs of a dense block, about: their weights should stay in the second cache. */
+const DENSE_BLOCK = 96;
+/** Every tile's height divides it. */
+const WHOLE = 24;
+
+function denseProduct(spec: ConvSpec, node: Node, g: number, strips: Strips, slab: number, to: Lowering): Product {
+  const { group, epilogue, kernel } = spec;
+  const outputs = spec.outputs / group;
+  const channels = spec.channels / group;
+  const weight = node.inputs[1]!;
+  const perm = spec.perm.map((_, i) => i);
+  const { buffer } = denseRowsBuffer({ weight, perm, rows: [g * outputs, (g + 1) * outputs] }, to);
+  const blocks = Math.ceil(outputs / DENSE_BLOCK);
+  const block = Math.ceil(outputs / blocks / WHOLE) * WHOLE;
+  const taps = Array.from({ length: kernel[0] * kernel[1] }, (_, tap) =>
+    tapFloats(strips, [Math.floor(tap / kernel[1]), tap % kernel[1]]),
+  ).map((floats) => 4 * floats);
+  const channelBytes = 4 * channelFloats(strips);
+  return {
+    rows: block,
+    blocks: Math.ceil(outputs / block),
+    args: [buffer, slab, channels, outputs, block],
+    code: (heights) => denseStripCode({ heights, pitch: 4 * strips.columns.count, epilogue, taps, channelBytes }),
   };
 }

@@ -31,9 +31,11 @@ interface Packed {
   readonly taps: readonly number[];
 }
 
-/** Accumulators of a strip, at most. */
-const TALLEST = 12;
+/** Rows of a strip, at most: the accumulators of a tile, beside which dense products have a second output's. */
+const TALLEST = { sparse: 12, dense: 6 } as const;
 const LANES = 4;
+
+const tallestOf = ({ sparse }: Pick<ConvSpec, "sparse">): number => TALLEST[sparse ? "sparse" : "dense"];
 
 /** How a convolution's image is cut; its output must be at least 4 columns wide. */
 export function stripsOf({
@@ -41,9 +43,10 @@ export function stripsOf({
   kernel,
   strides,
   dilations,
-}: Pick<ConvSpec, "output" | "kernel" | "strides" | "dilations">): Strips {
+  sparse,
+}: Pick<ConvSpec, "output" | "kernel" | "strides" | "dilations" | "sparse">): Strips {
   const [height, width] = output;
-  const blocks = Math.ceil(height / TALLEST);
+  const blocks = Math.ceil(height / tallestOf({ sparse }));
   const tall = Math.ceil(height / blocks);
   return {
     tall,
@@ -80,19 +83,27 @@ export const channelFloats = ({ rows, columns }: Strips): number => rows.count *
 export const tapFloats = ({ rows, columns }: Strips, [ky, kx]: readonly [number, number]): number =>
   rows.taps[ky]! * columns.count + columns.taps[kx]!;
 
-/** Cycles that a vector takes, measured: to pack in strips, to unfold (the frame included). */
+/** Cycles, measured: to pack a vector in strips, to unfold one (the frame included), and what a tile takes for each weight besides half a cycle a vector. */
 const PACK = 2;
 const UNFOLD = 3;
+const TILE = 0.4;
 
-/** Whether strips take less time than unfolding, where `kept` of the weights are kept: they pack less, but a width that is no multiple of 4 costs whole vectors. */
+/**
+ * Whether strips take less time than unfolding, where `kept` of the weights are kept. They pack less, but a width that is no multiple of 4
+ * costs whole vectors, and low tiles load more for each multiply-add.
+ */
 export function stripsPay(spec: ConvSpec, kept: number): boolean {
   const { kernel, output, group } = spec;
   if (output[1] < LANES || kernel[0] < 2) return false;
   const strips = stripsOf(spec);
   const taps = kernel[0] * kernel[1];
-  const product = (vectors: number): number => (vectors * taps * (spec.outputs / group) * kept) / 2;
-  const whole = strips.groups * output[0];
-  const flat = pixelsOf(spec) / LANES;
-  const packed = (strips.blocks * strips.groups * channelFloats(strips)) / LANES;
-  return PACK * packed + product(whole) < UNFOLD * taps * flat + product(flat);
+  const product = (vectors: number, tiles: number): number =>
+    taps * (spec.outputs / group) * kept * (vectors / 2 + TILE * tiles);
+  const count = strips.blocks * strips.groups;
+  const flat = Math.ceil(pixelsOf(spec) / LANES);
+  const packed = (count * channelFloats(strips)) / LANES;
+  return (
+    PACK * packed + product(strips.groups * output[0], count) <
+    UNFOLD * taps * flat + product(flat, Math.ceil(flat / tallestOf(spec)))
+  );
 }
