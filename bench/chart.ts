@@ -11,7 +11,8 @@ export interface Mark {
 }
 
 const WIDTH = 760;
-const LABELS = 170;
+/** Room for labels, at least and at most. */
+const LABELS = [170, 280] as const;
 const FIGURES = 60;
 const BAR = 14;
 const GAP = 12;
@@ -69,33 +70,35 @@ export function barChart(
   marks: readonly Mark[] = [],
 ): string {
   const all = groups.flatMap(({ values }) => values.map((value) => value ?? 0));
-  const scale = (WIDTH - LABELS - FIGURES) / Math.max(1, ...marks.map(({ value }) => value), ...all);
+  const longest = Math.max(...groups.map(({ label }) => label.length));
+  const labels = Math.min(LABELS[1], Math.max(LABELS[0], CHARACTER * longest + 24));
+  const scale = (WIDTH - labels - FIGURES) / Math.max(1, ...marks.map(({ value }) => value), ...all);
   const pitch = series.length * BAR + GAP;
   const height = TOP + groups.length * pitch + 24;
   const bars = groups.flatMap(({ label, values }, g) => {
     const top = TOP + g * pitch;
     const middle = top + (series.length * BAR) / 2 + 4;
     return [
-      `<text class="label" x="${LABELS - 10}" y="${middle}" text-anchor="end">${escaped(label)}</text>`,
+      `<text class="label" x="${labels - 10}" y="${middle}" text-anchor="end">${escaped(label)}</text>`,
       ...values.flatMap((value, s) => {
         if (value === null) return [];
         const y = top + s * BAR;
         const width = (value * scale).toFixed(1);
         return [
-          `<rect class="series${s}" x="${LABELS}" y="${y}" width="${width}" height="${BAR - 2}" rx="2"/>`,
-          `<text class="figure" x="${(LABELS + value * scale + 6).toFixed(1)}" y="${y + BAR - 4}">${value.toFixed(2)}×</text>`,
+          `<rect class="series${s}" x="${labels}" y="${y}" width="${width}" height="${BAR - 2}" rx="2"/>`,
+          `<text class="figure" x="${(labels + value * scale + 6).toFixed(1)}" y="${y + BAR - 4}">${value.toFixed(2)}×</text>`,
         ];
       }),
     ];
   });
   const lines = [{ value: 1, label: one }, ...marks].flatMap(({ value, label }) => {
-    const x = (LABELS + value * scale).toFixed(1);
+    const x = (labels + value * scale).toFixed(1);
     return [
       `<line x1="${x}" y1="${TOP - 6}" x2="${x}" y2="${height - 20}"/>`,
       `<text class="one" x="${x}" y="${height - 6}" text-anchor="middle">${escaped(label)}</text>`,
     ];
   });
-  return drawing(title, height, LABELS, [...legend(series, LABELS), ...bars, ...lines]);
+  return drawing(title, height, labels, [...legend(series, labels), ...bars, ...lines]);
 }
 
 /** A line of a chart: points by x, ascending. */
@@ -145,11 +148,12 @@ export function lineChart(title: string, x: Ticks, y: Ticks, lines: readonly Lin
       }),
     ];
   });
-  const across = marks.flatMap(({ value, label }) => {
+  const across = marks.flatMap(({ value, label }, i) => {
     const at = py(value).toFixed(1);
+    const [end, anchor] = i % 2 === 0 ? [WIDTH - PLOT.right - 4, "end"] : [PLOT.left + 4, "start"];
     return [
       `<line x1="${PLOT.left}" y1="${at}" x2="${WIDTH - PLOT.right}" y2="${at}"/>`,
-      `<text class="one" x="${WIDTH - PLOT.right - 4}" y="${(py(value) - 4).toFixed(1)}" text-anchor="end">${escaped(label)}</text>`,
+      `<text class="one" x="${end}" y="${(py(value) - 4).toFixed(1)}" text-anchor="${anchor}">${escaped(label)}</text>`,
     ];
   });
   const names = legend(

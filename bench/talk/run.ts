@@ -32,7 +32,7 @@ const usage = `npm run bench:talk -- [SECTION…] [--threads 1,2] [--seconds S] 
 ).join("\n")}`;
 const unknown = positionals.filter((name) => !SECTIONS.some((section) => section.name === name));
 const threads = values.threads.split(",").map(Number);
-const seconds = Number(values.seconds ?? (values.quick ? 0.1 : 1.5));
+const seconds = Number(values.seconds ?? (values.quick ? 0.1 : 1));
 const wrong = threads.some((count) => !Number.isInteger(count) || count < 1) || !(seconds > 0);
 if (values.help || unknown.length > 0 || wrong) {
   console.error(unknown.length > 0 ? `no section '${unknown[0]}'\n\n${usage}` : usage);

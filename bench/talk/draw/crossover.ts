@@ -80,7 +80,7 @@ export function drawCrossover(results: Results): Drawn {
       { name: "smallest layout", points: points("smallest") },
       { name: "CSR", points: points("CSR") },
       { name: "COO", points: points("COO") },
-      { name: "multiply-adds left out", points: ideal },
+      { name: "ideal", points: ideal },
     ],
     peersIn(run).flatMap((peer) => {
       const ratio = rowOf(measured, DENSE)!.against[peer]?.[1];
@@ -90,7 +90,8 @@ export function drawCrossover(results: Results): Drawn {
   const text = `## Crossover
 
 The talk: a sparse product is "only faster at high sparsity levels (>99%)" than a dense one. Here, ${measured.title}: a layer is stored sparse in
-three layouts and multiplied by token-major activations. Never slower than own dense from: ${froms}. The smallest layout is ahead of
+three layouts and multiplied by token-major activations. Kernels bring each into the order in which they read it, once, so layouts differ in bytes, and
+their lines in the chart lie on one another. Never slower than own dense from: ${froms}. The smallest layout is ahead of
 the peers' dense products from: ${peers.join(", ")}.
 
 ![Speed by sparsity](talk-crossover.svg)

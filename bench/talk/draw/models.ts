@@ -1,6 +1,6 @@
 import { bytes as bytesText, milliseconds } from "../../../src/cli/output.js";
 import { barChart } from "../../chart.js";
-import { markdown } from "../../markdown.js";
+import { markdown, threadsText } from "../../markdown.js";
 import type { Case, Results, Row } from "../results.js";
 import { type Drawn, eachRun, ratioText, SHORT, widest } from "./drawn.js";
 
@@ -58,7 +58,7 @@ export function drawModels(results: Results, kind: "vit" | "sam" | "real"): Draw
       const groups = measured.rows
         .filter(({ name }) => name !== other)
         .map((row) => ({ label: row.name, values: [row.against[other]?.[1] ?? null] }));
-      const svg = barChart(`${measured.title}: speed`, `${other} = 1`, [`${widest(results).threads} threads`], groups);
+      const svg = barChart(`${measured.title}: speed`, `${other} = 1`, [threadsText(widest(results).threads)], groups);
       return [`talk-${kind}-${i + 1}.svg`, svg];
     }),
   );

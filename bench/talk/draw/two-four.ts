@@ -1,7 +1,7 @@
 import { median } from "../../../src/cli/bench/statistics.js";
 import { milliseconds } from "../../../src/cli/output.js";
 import { barChart } from "../../chart.js";
-import { markdown } from "../../markdown.js";
+import { markdown, threadsText } from "../../markdown.js";
 import { DENSE } from "../products.js";
 import type { Results, Run } from "../results.js";
 import { type Drawn, eachRun, peerHeads, peersIn, percentText, ratioText, rowOf, spread, widest } from "./drawn.js";
@@ -59,7 +59,7 @@ export function drawTwoFour(results: Results): Drawn {
   const chart = barChart(
     "2:4 in the linear layers of models: speed against own dense",
     "dense = 1",
-    [`2:4, ${run.threads} threads`],
+    [`2:4, ${threadsText(run.threads)}`],
     run.cases.map((measured) => ({
       label: measured.title.replace("SAM vit_h, windows", "SAM windows").replace("SAM vit_h", "SAM"),
       values: [rowOf(measured, TWO_FOUR)!.against[DENSE]![1]],
