@@ -1,6 +1,6 @@
 /**
  * Nonzero's front door: run ONNX models, sparse ones by their nonzeros, with onnxruntime's API. In Node this is `node.ts`; pages get it bare.
- * The rest is in subpaths: `nonzero/prune`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
+ * The rest is in subpaths: `nonzero/prune`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/predict`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
  */
 export {
   type CompileOptions,
@@ -18,9 +18,6 @@ export {
   type OutputLocation,
   type OutputLocations,
   type OwnedGpuTensor,
-  type PredictedRun,
-  type PredictOptions,
-  predict,
   Runner,
   type RunnerOptions,
   registerNonzero,
@@ -32,6 +29,5 @@ export {
   type TuneReport,
   type TuneResult,
   type TuningCache,
-  thisMachine,
 } from "./runtime/index.js";
 export { type ErrorCode, NonzeroError } from "./tensor/index.js";

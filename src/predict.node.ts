@@ -1,0 +1,5 @@
+import { installNode } from "./runtime/node.js";
+
+installNode();
+
+export * from "./predict.js";
