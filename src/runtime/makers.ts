@@ -1,5 +1,5 @@
 import { Choices, type TrialSession, type Workbench } from "../backends/tuner/index.js";
-import { type DeviceInfo, detectDevice, identityOf, Session } from "../backends/wasm/index.js";
+import { detectDevice, identityOf, Session } from "../backends/wasm/index.js";
 import type { CompileOptions, GpuTensor } from "../backends/webgpu/index.js";
 import { type PlanMaker, type Results, referencePlans } from "../compiler/index.js";
 import type { Value } from "../graph/index.js";
@@ -34,6 +34,11 @@ export interface RunnerOptions {
    * left out, what was kept before is used; false: neither.
    */
   readonly tune?: TuneAtCreation | false;
+  /**
+   * "auto", the default: a plan may bring a sparse weight into the layout that the device multiplies fastest, or make it dense where it is too dense
+   * to gain (at most 256 MiB of a session's weights); "stored": all stay as the model has them.
+   */
+  readonly layout?: "auto" | "stored";
 }
 
 /** A device made ready for one model. */
@@ -58,7 +63,7 @@ export interface GpuSide {
 
 /** For any device, and a model with those outputs. @throws NonzeroError as `makerFor` does; "device" where WebGPU was asked for and there is none. */
 export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Value[]): Promise<Maker<Results>> {
-  const { device, gpuDevice, preferredOutputLocation } = options;
+  const { device, gpuDevice, preferredOutputLocation, layout } = options;
   if (device !== "webgpu" && device !== "auto") return makerFor(options, outputs);
   const keeps = outputsOnGpu(outputs, preferredOutputLocation);
   const webgpu = await import("../backends/webgpu/index.js"); // loaded by those who use it
@@ -66,7 +71,7 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
     const held = await webgpu.holdGpu(gpuDevice === undefined ? {} : { device: gpuDevice });
     const host = new Session(detectDevice(1)); // bodies of Loop, If and Scan run there
     const choices = new Choices();
-    const session = new webgpu.Session(held.gpu, host, undefined, keeps, options.compiling, choices);
+    const session = new webgpu.Session(held.gpu, host, undefined, keeps, options.compiling, choices, layout);
     const fallback: Maker<Results>["fallback"] = { reason: null };
     let slower: Maker<Tensor[]> | null = null;
     const onWasm = (): PlanMaker => {
@@ -88,7 +93,7 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
       tunable: {
         identity: webgpu.identityOf(held.gpu),
         choices,
-        workbench: () => workbench(choices, (tried) => webgpu.trialSession(held.gpu, tried)),
+        workbench: () => workbench(choices, (tried) => webgpu.trialSession(held.gpu, tried, session.layout)),
       },
       release: () =>
         void session.release().then(() => {
@@ -111,7 +116,7 @@ const wasmOptions = ({ preferredOutputLocation: _, ...options }: RunnerOptions):
 
 /** For devices that answer at once. @throws NonzeroError "invalid-argument" for options that make no sense. */
 export function makerFor(
-  { device = "wasm", threads, preferredOutputLocation }: RunnerOptions,
+  { device = "wasm", threads, preferredOutputLocation, layout }: RunnerOptions,
   outputs: readonly Value[],
 ): Maker<Tensor[]> {
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1)) {
@@ -121,6 +126,8 @@ export function makerFor(
   }
   if (device === "webgpu" || device === "auto")
     throw new NonzeroError("invalid-argument", `'${device}' answers later: use Runner.create`, { field: "device" });
+  if (layout !== undefined && layout !== "auto" && layout !== "stored")
+    throw new NonzeroError("invalid-argument", `no layout '${layout}'; there are auto and stored`, { field: "layout" });
   if (outputsOnGpu(outputs, preferredOutputLocation).includes(true)) {
     throw new NonzeroError("invalid-argument", `outputs of the device '${device}' cannot be on the GPU`, {
       field: "preferredOutputLocation",
@@ -130,14 +137,14 @@ export function makerFor(
     case "wasm": {
       const choices = new Choices();
       const info = detectDevice(threads);
-      const session = new Session(info, undefined, choices);
+      const session = new Session(info, undefined, choices, layout);
       return {
         device,
         fallback: { reason: null },
         plans: session,
         threads: info.threads,
         gpu: null,
-        tunable: { identity: identityOf(info), choices, workbench: () => workbench(choices, wasmTrials(info)) },
+        tunable: { identity: identityOf(info), choices, workbench: () => workbench(choices, wasmTrials(session)) },
         release: () => session.release(),
       };
     }
@@ -160,8 +167,8 @@ async function workbench(choices: Choices, open: (choices: Choices) => TrialSess
 }
 
 const wasmTrials =
-  (info: DeviceInfo) =>
+  ({ store, layout }: Session) =>
   (choices: Choices): TrialSession => {
-    const session = new Session(info, undefined, choices);
+    const session = new Session(store.device, undefined, choices, layout);
     return { maker: session, release: () => session.release() };
   };

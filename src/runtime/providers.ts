@@ -21,6 +21,8 @@ export interface NonzeroExecutionProvider {
   /** As `RunnerOptions` has it. */
   readonly compiling?: CompileOptions;
   readonly tune?: TuneAtCreation | false;
+  /** As `RunnerOptions` has it. */
+  readonly layout?: "auto" | "stored";
 }
 
 type Provider = string | { readonly name: string };
@@ -82,7 +84,7 @@ function withAuto(providers: readonly NonzeroExecutionProvider[]): NonzeroExecut
 
 /** `onGpu`: a GPU was asked for, so that where WebAssembly stands in, the outputs' locations are passed over too. */
 function runnerOptions(
-  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours, compiling, tune: own }: NonzeroExecutionProvider,
+  { device = "wasm", gpuDevice = gpuOfEnv(), threads: ours, compiling, tune: own, layout }: NonzeroExecutionProvider,
   options: InferenceSession.SessionOptions,
   onGpu: boolean,
 ): RunnerOptions {
@@ -95,6 +97,7 @@ function runnerOptions(
     ...(gpuDevice === undefined ? {} : { gpuDevice }),
     ...(compiling === undefined ? {} : { compiling }),
     ...(tune === undefined ? {} : { tune }),
+    ...(layout === undefined ? {} : { layout }),
     ...(threads === undefined || (threads === 0 && ours === undefined) ? {} : { threads }), // onnxruntime's 0 is its default
     ...(freeDimensionOverrides === undefined ? {} : { freeDimensionOverrides }),
     ...(preferredOutputLocation === undefined || standsIn

@@ -52,7 +52,7 @@ test("a runner is tuned, and what was measured is remembered by the next", async
     expect(winner === 0 || low >= 1.02).toBe(true);
     expect(defaultMs).toBeGreaterThan(0);
   }
-  expect(seen.at(-1)).toMatchObject({ total: report.results.length });
+  expect(seen.at(-1)!.done).toBeLessThan(seen.at(-1)!.total);
   close(runner.run(feeds).y!, before!);
   runner.release();
 

@@ -78,7 +78,7 @@ export function boundPlan(concrete: Specialized, host: HostSteps, session: Sessi
 
 /** Kernels chosen, memory laid out, programs written. Without `arenas` the plan has an arena of its own, where inputs last as long as outputs. */
 function lowered(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas | null): Lowered {
-  const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const spec = session.stored(fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype)));
   const { store } = session;
   const memory = session.hold(arenas);
   const buffers = new Map<Value, Buffer>();

@@ -1,7 +1,8 @@
 import type { BoundPlan, HostSteps, Plan, PlanMaker, Specialized } from "../../compiler/index.js";
 import type { Constant } from "../../graph/index.js";
 import type { Tensor } from "../../tensor/index.js";
-import { Choices } from "../tuner/index.js";
+import { Choices, FormCache, storedFor } from "../tuner/index.js";
+import { formsOf } from "./forms.js";
 import type { Buffer, DeviceInfo, Kernel } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
 import { boundPlan, wasmPlan } from "./plan.js";
@@ -42,15 +43,29 @@ export class Session implements PlanMaker {
   readonly store: Store;
   readonly kernels: readonly Kernel[];
   readonly choices: Choices;
+  readonly layout: "auto" | "stored";
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
+  readonly #forms = new FormCache();
   readonly #residents = new Map<Constant, Resident>();
   readonly #arenas: Arenas = { current: null };
 
-  constructor(device: DeviceInfo, kernels: readonly Kernel[] = allKernels, choices: Choices = new Choices()) {
+  /** `layout`: whether sparse weights may be brought into another layout, or made dense, where that is faster. */
+  constructor(
+    device: DeviceInfo,
+    kernels: readonly Kernel[] = allKernels,
+    choices: Choices = new Choices(),
+    layout: "auto" | "stored" = "auto",
+  ) {
     this.store = new Store(device);
     this.kernels = kernels;
     this.choices = choices;
+    this.layout = layout;
+  }
+
+  /** The graph with its sparse weights in the layouts that suit the device. */
+  stored(spec: Specialized): Specialized {
+    return this.layout === "stored" ? spec : storedFor(spec, formsOf, this.choices, this.#forms);
   }
 
   plan(spec: Specialized, host: HostSteps): Plan {

@@ -43,7 +43,8 @@ export function webgpuPlan(
   fed: ReadonlySet<Value>,
 ): Plan<Promise<Tensor[]>> {
   const { gpu } = session;
-  const spec = fuse(unpackQuantized(concrete), (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const fused = fuse(unpackQuantized(concrete), (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const spec = session.stored(fused);
   const memory = session.hold();
   const released = releaseOnce(() => memory.release());
   /** What is only handed on to the part of the graph that follows. */

@@ -1,9 +1,10 @@
 import { type HostSteps, type Plan, type PlanMaker, referencePlans, type Specialized } from "../../compiler/index.js";
 import type { Constant, Value } from "../../graph/index.js";
 import { NonzeroError, type Tensor } from "../../tensor/index.js";
-import { Choices } from "../tuner/index.js";
+import { Choices, FormCache, storedFor } from "../tuner/index.js";
 import { type DeviceBuffer, paddedBytes } from "./device-buffer.js";
 import { checkGpuFeed } from "./feeds.js";
+import { formsOf } from "./forms.js";
 import { type Gpu, USAGE } from "./gpu.js";
 import type { GpuTensor } from "./gpu-tensor.js";
 import type { Kernel } from "./kernel.js";
@@ -42,17 +43,22 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
   readonly gpu: Gpu;
   readonly kernels: readonly Kernel[];
   readonly choices: Choices;
+  readonly layout: "auto" | "stored";
   /** Dense forms of sparse constants that an evaluation on the host asked for. */
   readonly unpacked = new Map<Constant, Tensor>();
   /** Whether an output of the model, by its position, is left on the GPU. */
   readonly keeps: readonly boolean[];
   readonly compile: Compile;
   readonly #host: PlanMaker;
+  readonly #forms = new FormCache();
   readonly #residents = new Map<Constant, Resident>();
   #arena: Arena | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `host` makes the plans of bodies of Loop, If and Scan, which run on the host. */
+  /**
+   * `host` makes the plans of bodies of Loop, If and Scan, which run on the host. `layout`: whether sparse weights may be brought into another
+   * layout, or made dense, where that is faster.
+   */
   constructor(
     gpu: Gpu,
     host: PlanMaker = referencePlans,
@@ -60,13 +66,20 @@ export class Session implements PlanMaker<Promise<Tensor[]>> {
     keeps: readonly boolean[] = [],
     compiling: CompileOptions = {},
     choices: Choices = new Choices(),
+    layout: "auto" | "stored" = "auto",
   ) {
     this.gpu = gpu;
     this.#host = host;
     this.kernels = kernels;
     this.keeps = keeps;
     this.choices = choices;
+    this.layout = layout;
     this.compile = compilerOf(gpu, compiling);
+  }
+
+  /** The graph with its sparse weights in the layouts that suit the device. */
+  stored(spec: Specialized): Specialized {
+    return this.layout === "stored" ? spec : storedFor(spec, formsOf(this.gpu.info), this.choices, this.#forms);
   }
 
   plan(spec: Specialized, host: HostSteps, fed: ReadonlySet<Value> = new Set()): Plan<Promise<Tensor[]>> {

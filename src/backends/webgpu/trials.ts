@@ -11,7 +11,7 @@ export function identityOf({ description, info }: Gpu): string {
 }
 
 /** A session to try kernels in: outputs, however many, stay on the GPU, so that no trial waits for a download. */
-export function trialSession(gpu: Gpu, choices: Choices): TrialSession {
-  const session = new Session(gpu, undefined, undefined, new Array<boolean>(64).fill(true), {}, choices);
+export function trialSession(gpu: Gpu, choices: Choices, layout: Session["layout"]): TrialSession {
+  const session = new Session(gpu, undefined, undefined, new Array<boolean>(64).fill(true), {}, choices, layout);
   return { maker: session, release: () => session.release() };
 }

@@ -1,0 +1,16 @@
+import type { FormsOf } from "../tuner/index.js";
+
+/**
+ * Kernels bring every layout into a stream of their own, so what a weight is stored in does not matter here, only whether it is multiplied
+ * sparse or dense.
+ */
+export const formsOf: FormsOf = (_, { op, rows, cols, tokens, kept, layout }) => {
+  if (!layout.endsWith("/float32")) return ["stored"]; // fewer bytes than dense, however little is left out
+  return op === "linear" && kept > denseFrom(tokens) * rows * cols ? ["dense", "stored"] : ["stored", "dense"];
+};
+
+/**
+ * The share of kept weights from which a dense product is faster, whatever the shape (docs/tuning.md has the measurements). With few tokens both read
+ * weights from memory, 4 bytes each dense, 6 sparse; with more, what counts is the work beside multiplying that indices make.
+ */
+const denseFrom = (tokens: number): number => (tokens <= 8 ? 0.7 : tokens <= 12 ? 0.82 : 0.92);
