@@ -55,7 +55,7 @@ function sessionOf(device: DeviceInfo, kernels: readonly Kernel[]): Session {
   const key = `${device.threads}/${kernels.map((kernel) => kernel.name)}`;
   let session = sessions.get(key);
   if (session === undefined) {
-    session = new Session(device, kernels);
+    session = new Session(device, kernels, undefined, "stored"); // sparse weights to their own kernels
     sessions.set(key, session);
   }
   return session;

@@ -27,7 +27,8 @@ const sessions = new Map<string, readonly Session[]>();
 
 function sessionsOf(kernels: readonly Kernel[]): readonly Session[] {
   const key = kernels.map((kernel) => kernel.name).join();
-  const found = sessions.get(key) ?? gpus.map((one) => new Session(one, undefined, kernels));
+  const found =
+    sessions.get(key) ?? gpus.map((one) => new Session(one, undefined, kernels, [], {}, undefined, "stored"));
   sessions.set(key, found);
   return found;
 }
