@@ -13,6 +13,7 @@ import {
   scheduleFor,
 } from "../src/backends/wasm/kernels/matmul/panel.js";
 import { pack } from "../src/backends/wasm/kernels/matmul/panels.js";
+import { lowerSparseDots } from "../src/backends/wasm/kernels/matmul/sparse-dots.js";
 import { Store } from "../src/backends/wasm/store.js";
 import { ModelProtoSchema } from "../src/formats/onnx/onnx_pb.js";
 import { type Constant, Value } from "../src/graph/index.js";
@@ -88,7 +89,7 @@ function ours(text: string): Case {
   }
   const base = scheduleFor(constant);
   const [width = base.width, slab = base.slab, block = base.block] = options
-    .replace("^token", "")
+    .replace(/\^\w+/g, "")
     .split(",")
     .filter(Boolean)
     .map(Number);
@@ -118,7 +119,9 @@ function ours(text: string): Case {
   const output = place(M * N * 4);
   if (dots) {
     const shared = { weight: value, perm: [0, 1], K, N, x: input, y: output, order, yStride: M };
-    lowerDots({ ...shared, epilogue: NO_EPILOGUE }, to);
+    const spec = { ...shared, epilogue: NO_EPILOGUE };
+    if (constant instanceof SparseTensor) lowerSparseDots({ ...spec, slab }, constant, to);
+    else lowerDots(spec, to);
   } else lowerPanels();
   function lowerPanels(): void {
     const panels = panelsFor(value, undefined, K, N, to, schedule);

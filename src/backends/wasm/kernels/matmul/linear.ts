@@ -1,8 +1,10 @@
 import { type LinearSpec, linearCost, linearSpec } from "../../../specs/matmul/linear.js";
+import { isSparse } from "../../../specs/matmul/weights.js";
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { lowerDots, MOST_DOTS } from "./dots.js";
 import { lowerPanelMultiply, type PanelSchedule, panelsFor, scheduleFor } from "./panel.js";
 import { type Panels, pack } from "./panels.js";
+import { lowerSparseDots } from "./sparse-dots.js";
 
 /**
  * MatMul, Gemm, FusedMatMul and Linear with a constant weight, dense or sparse in any layout. x may have leading axes, which count as
@@ -16,13 +18,16 @@ export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
       ? [null, { width: 12, slab: 192, block: 96 }, { width: 6, slab: 128, block: 24 }]
       : [null, { width: 12, slab: 128, block: 0 }, { width: 8, slab: 256, block: 0 }],
   lower(spec, tuned, node, to) {
-    const schedule = tuned ?? scheduleFor(to.constant(node.inputs[spec.weight]!)!);
+    const constant = to.constant(node.inputs[spec.weight]!)!;
+    const schedule = tuned ?? scheduleFor(constant);
     const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
     const [weight, x] = [node.inputs[spec.weight]!, node.inputs[spec.x]!];
-    if (spec.layout === "dense" && batch === 1 && N <= MOST_DOTS && (N === 1 || xOrder === "token-major")) {
+    if (batch === 1 && N <= (isSparse(constant) ? 1 : MOST_DOTS) && (N === 1 || xOrder === "token-major")) {
       const shared = { weight, perm, K, N, x: to.buffer(x), y: to.buffer(node.outputs[0]!), order: yOrder, epilogue };
       const [bias, residual] = [spec.bias, spec.residual].map((i) => (i === null ? 0 : to.buffer(node.inputs[i]!)));
-      lowerDots({ ...shared, yStride: yOrder === "token-major" ? M : N, bias: bias!, residual: residual! }, to);
+      const dots = { ...shared, yStride: yOrder === "token-major" ? M : N, bias: bias!, residual: residual! };
+      if (isSparse(constant)) lowerSparseDots({ ...dots, slab: schedule.slab }, constant, to);
+      else lowerDots(dots, to);
       return;
     }
     const panels = panelsFor(weight, undefined, K, N, to, schedule);

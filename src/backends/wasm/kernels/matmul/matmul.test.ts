@@ -168,7 +168,11 @@ describe("matmul kernels", () => {
     for (const [pattern, layout] of LAYOUTS) {
       for (const dtype of ["float32", "float16", "bfloat16", "int8"] as const) {
         const w = stored(filled([64, 448], 5), [0, 1], pattern, layout, dtype);
-        check({ op: "Gemm", attributes: { transB: 1 }, operands: [filled([53, 448], 6), w], weight: 1, K: 448 });
+        for (const N of [53, 1]) {
+          const x = filled([N, 448], 6);
+          for (const schedule of [0, 1, 2])
+            check({ op: "Gemm", attributes: { transB: 1 }, operands: [x, w], weight: 1, K: 448, schedule });
+        }
       }
     }
   });

@@ -8,7 +8,7 @@ import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lower
 import { denseRowsFor, denseTile, passesOf, storeSums } from "./dense-tile.js";
 import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
 import { type StoreShape, storeBlock, storesTiles, storeTile } from "./store.js";
-import { HEADER_BYTES, streamOf, writeStream } from "./stream.js";
+import { HEADER_BYTES, type Stream, streamOf, writeStream } from "./stream.js";
 import { type StreamTile, streamTile, streamWidth } from "./stream-tile.js";
 
 /**
@@ -65,13 +65,14 @@ const SLAB_BYTES = 36 * 1024;
 export function scheduleFor(weight: Constant): PanelSchedule {
   if (!isSparse(weight)) return { width: 6, slab: 384, block: 96 };
   const { rows, cols, parts } = weight.stored;
-  const long = cols > 2048;
-  if (parts.values!.size >= SPARSE * rows * cols) return { width: 12, slab: long ? 160 : 192, block: 0 };
-  const slab = long ? 512 : 384;
+  const density = parts.values!.size / (rows * cols);
+  if (density >= 0.15) return { width: 12, slab: 192, block: 0 };
+  const slab = Math.min(MOST_SLAB, Math.ceil(cols / 8) * 8);
   const { share } = streamOf(weight, [0, rows], slab);
-  return share === 1 ? { width: 8, slab: long ? 640 : 384, block: 0 } : { width: 12, slab, block: 0 };
+  return { width: share === 1 && density >= 0.07 ? 8 : 12, slab, block: 0 };
 }
-const SPARSE = 0.15;
+/** Inputs of the longest slab: of X in panels of 8 vectors, 128 KB, which the second cache delivers. */
+const MOST_SLAB = 1024;
 
 /** How X [K, N] is to be packed for this weight. */
 export function panelsFor(
@@ -223,19 +224,31 @@ function forSlabs(
   f.free(k, inputs, fresh, last, slabX);
 }
 
+/** The stream of a sparse weight's rows, where it lies, and the rows of its tallest block. */
+export function preparedStream(
+  value: Value,
+  weight: SparseTensor,
+  range: RowRange,
+  slab: number,
+  to: Lowering,
+): { stream: Stream; buffer: Buffer; tallest: number } {
+  const stream = streamOf(weight, range, slab, to.device.threads);
+  const buffer = to.prepared(value, `matmul/stream/${slab}/${range}`, stream.bytes, (target) =>
+    writeStream(weight, range, stream, target),
+  );
+  const strips = stream.blocks.reduce((most, end, b) => Math.max(most, end - (stream.blocks[b - 1] ?? 0)), 0);
+  return { stream, buffer, tallest: stream.share * strips };
+}
+
 function lowerSparse(spec: PanelMultiply, weight: SparseTensor, to: Lowering): void {
   const { panels, order, epilogue } = spec;
   const range: RowRange = spec.rows ?? [0, weight.stored.rows];
   const { slab } = spec.schedule ?? scheduleFor(weight);
-  const stream = streamOf(weight, range, slab, to.device.threads);
-  const w = to.prepared(spec.weight, `matmul/stream/${slab}/${range}`, stream.bytes, (target) =>
-    writeStream(weight, range, stream, target),
-  );
+  const { stream, buffer: w, tallest } = preparedStream(spec.weight, weight, range, slab, to);
   const { share, dtype, scales } = stream;
   const scaled = scales > 0;
   const code = streamCode({ widths: widthsOf(panels), share, dtype, scaled, order, epilogue, slab });
-  const tallest = stream.blocks.reduce((most, end, b) => Math.max(most, end - (stream.blocks[b - 1] ?? 0)), 0);
-  const args = [...sharedArguments(spec, share * tallest, to), w, scales];
+  const args = [...sharedArguments(spec, tallest, to), w, scales];
   to.launch(code, args, (stream.blocks.length - 1) * panels.count);
 }
 

@@ -121,7 +121,7 @@ export function streamTile(
 }
 
 /** Four neighbouring values as float32. Finite values only; int8 without its scale. */
-function loadFour(pointer: I32, offset: number, dtype: ValueDataType): V128 {
+export function loadFour(pointer: I32, offset: number, dtype: ValueDataType): V128 {
   switch (dtype) {
     case "float32":
       return v128.load(pointer, offset);
@@ -137,7 +137,7 @@ function loadFour(pointer: I32, offset: number, dtype: ValueDataType): V128 {
 }
 
 /** One value as float32 in all lanes. */
-function loadOne(pointer: I32, offset: number, dtype: ValueDataType): V128 {
+export function loadOne(pointer: I32, offset: number, dtype: ValueDataType): V128 {
   switch (dtype) {
     case "float32":
       return v128.load32_splat(pointer, offset);
