@@ -231,6 +231,8 @@ export const v128 = {
   any_true: unary("v128", "i32", simd(83)),
   /** `bitselect` for masks of whole 32-bit lanes (relaxed SIMD); one instruction. */
   relaxed_laneselect_i32x4: (a: V128, b: V128, mask: V128) => apply("v128", [a, b, mask], simd(0x10b)),
+  /** `bitselect` for masks of whole bytes (relaxed SIMD); one instruction. */
+  relaxed_laneselect_i8x16: (a: V128, b: V128, mask: V128) => apply("v128", [a, b, mask], simd(0x109)),
 };
 
 export const f32x4 = {
@@ -339,7 +341,11 @@ export const i16x8 = {
   shr_s: shift(140),
   shr_u: shift(141),
   add: vv(142),
+  sub: vv(145),
+  sub_sat_s: vv(147),
   mul: vv(149),
+  max_s: vv(152),
+  gt_s: vv(49),
 };
 
 export const i8x16 = {
@@ -348,6 +354,9 @@ export const i8x16 = {
   /** `swizzle` for indices below 16 (relaxed SIMD); one instruction. */
   relaxed_swizzle: vv(0x100),
   eq: vv(35),
+  /** The sign bits of the 16 bytes. */
+  bitmask: unary("v128", "i32", simd(100)),
+  min_u: vv(119),
   narrow_i16x8_s: vv(101),
   narrow_i16x8_u: vv(102),
   add: vv(110),

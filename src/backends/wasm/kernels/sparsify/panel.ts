@@ -2,7 +2,7 @@ import type { Selection } from "../../../specs/sparsify.js";
 import { type Func, i32, type Local } from "../../asm/index.js";
 import type { DeviceInfo } from "../../kernel.js";
 import type { ElementCode } from "./elements.js";
-import { BAND, PANEL, SCRATCH, UNIT, UNIT_CODES } from "./scratch.js";
+import { lineBytesOf, SCRATCH, UNIT, UNIT_CODES } from "./scratch.js";
 import { sparsifyUnit, type UnitPlaces } from "./unit.js";
 
 type Int = Local<"i32">;
@@ -18,6 +18,8 @@ export interface SparsifyArguments {
   readonly metaT: Int;
   readonly mask: Int;
   readonly scratch: Int;
+  /** See `writeTables`. */
+  readonly table: Int;
 }
 
 /** A part of the matrix: `height` rows, at most a band, of `width` columns, at most a panel. */
@@ -26,11 +28,11 @@ export interface Panel {
   readonly col: Int;
   readonly height: Int;
   readonly width: Int;
+  /** Where codes of its first unit go. */
+  readonly codes: Int;
 }
 
-export const lineBytesOf = ({ bytes }: ElementCode): number => (BAND / 2) * bytes;
-
-/** Sparsifies a panel along its rows; what belongs to its columns is staged in the scratch. */
+/** Sparsifies a panel along its rows; what belongs to its columns is staged. */
 export function sparsifyPanel(
   f: Func,
   device: DeviceInfo,
@@ -45,10 +47,6 @@ export function sparsifyPanel(
   const packedStride = f.local("i32", i32.mul(a.cols, bytes / 2));
   const metaStride = f.local("i32", i32.shr_u(i32.add(a.cols, 7), 3));
   const maskStride = f.local("i32", i32.shr_u(a.cols, 1));
-  // The strips that a last band lacks leave no codes.
-  f.if(i32.lt_s(panel.height, BAND), () => {
-    f.memoryFill(i32.add(a.scratch, SCRATCH.codes), 0, (PANEL / UNIT) * UNIT_CODES);
-  });
   f.for(0, panel.height, 4, (strip) => {
     const row = f.local("i32", i32.add(panel.row, strip));
     const at = (base: Int, rowOffset: ReturnType<typeof i32.mul>, colOffset: ReturnType<typeof i32.mul>): Int =>
@@ -59,13 +57,13 @@ export function sparsifyPanel(
       meta: at(a.meta, i32.mul(row, metaStride), i32.shr_u(panel.col, 3)),
       mask: at(a.mask, i32.mul(i32.shr_u(row, 2), maskStride), i32.shr_u(panel.col, 1)),
       lines: at(a.scratch, i32.const(SCRATCH.lines), i32.mul(strip, bytes / 2)),
-      codes: at(a.scratch, i32.const(SCRATCH.codes), i32.shl(strip, 4)),
+      codes: at(panel.codes, i32.shl(strip, 4), i32.const(0)),
     };
     const left = f.local("i32", panel.width);
     f.doWhile(
       () => {
         withinEdge(f, element, selection, a.scratch, left, { ...places, xStride, packedStride, metaStride }, (unit) =>
-          sparsifyUnit(f, device, element, selection, a.scratch, { ...unit, lineBytes }),
+          sparsifyUnit(f, device, element, selection, a.scratch, { ...unit, lineBytes, table: a.table }),
         );
         f.increment(places.x, UNIT * bytes);
         f.increment(places.packed, (UNIT / 2) * bytes);
@@ -89,8 +87,8 @@ function withinEdge(
   selection: Selection,
   scratch: Int,
   left: Int,
-  whole: Omit<UnitPlaces, "lineBytes">,
-  body: (unit: Omit<UnitPlaces, "lineBytes">) => void,
+  whole: Omit<UnitPlaces, "lineBytes" | "table">,
+  body: (unit: Omit<UnitPlaces, "lineBytes" | "table">) => void,
 ): void {
   const edge = {
     x: [SCRATCH.edgeX, UNIT * bytes],
@@ -126,6 +124,10 @@ function withinEdge(
     eachRow(f, [packed, edge.packed[1]], [whole.packed, whole.packedStride], (from, to) =>
       f.memoryCopy(to, from, length),
     );
+    if (selection === "given") {
+      f.free(length);
+      return;
+    }
     // An odd number of groups leaves the upper half of the last byte 0.
     f.set(length, i32.shr_u(i32.add(left, 7), 3));
     eachRow(f, [meta, edge.meta[1]], [whole.meta, whole.metaStride], (from, to) => {
@@ -134,7 +136,7 @@ function withinEdge(
       f.memoryCopy(to, from, length);
       f.free(last);
     });
-    if (selection !== "given") f.memoryCopy(whole.mask, mask, maskBytes);
+    f.memoryCopy(whole.mask, mask, maskBytes);
     f.free(length);
   });
   f.free(inside, x, xStride, packed, packedStride, meta, metaStride, mask, maskBytes);
