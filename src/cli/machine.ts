@@ -10,6 +10,7 @@ export interface MachineOptions {
   readonly machine?: string;
   readonly threads?: number;
   readonly fresh?: boolean;
+  readonly device?: Machine["device"];
 }
 
 /** The options that say which machine a prediction is for. */
@@ -20,11 +21,12 @@ export const withMachine = (command: Command): Command =>
     .option("--fresh", "measure this machine anew, though a measurement is kept");
 
 /** The machine that was asked for; this one is measured where it was not before, with progress on stderr. @throws NonzeroError. */
-export async function machineFor({ machine, threads, fresh = false }: MachineOptions): Promise<Machine> {
+export async function machineFor({ machine, threads, fresh = false, device }: MachineOptions): Promise<Machine> {
   if (machine !== undefined) return readMachine(machine);
   let said = -1;
   return thisMachine({
     ...(threads === undefined ? {} : { threads }),
+    ...(device === undefined ? {} : { device }),
     fresh,
     signal: interruptible(),
     onProgress(share, doing) {
@@ -55,8 +57,10 @@ function readMachine(file: string): Machine {
 }
 
 /** `AMD EPYC, v8 11.3, 1 thread`. */
-export const machineText = ({ name, engine, threads }: Machine): string =>
-  `${name}, ${engine}, ${threads} thread${threads === 1 ? "" : "s"}`;
+export const machineText = ({ device, name, engine, threads, software }: Machine): string =>
+  device === "webgpu"
+    ? `${name}${software ? " (a processor that plays GPU)" : ""}, webgpu, ${engine}`
+    : `${name}, ${engine}, ${threads} thread${threads === 1 ? "" : "s"}`;
 
 /** The median of the families' errors when the machine was calibrated. */
 export function calibrationError({ families }: Machine): number {

@@ -16,6 +16,8 @@ export interface MachineHost {
 }
 
 export interface MachineRequest extends Pick<ProbeOptions, "signal" | "onProgress" | "budget"> {
+  /** Default "wasm". A GPU has peaks, but no families: predictions are made for WebAssembly alone. */
+  readonly device?: Machine["device"];
   /** Default: all processors, at most 8. */
   readonly threads?: number;
   /** Measure even where a measurement is kept. */
@@ -38,11 +40,13 @@ export function setMachineHost(replacement: MachineHost): void {
 }
 
 /**
- * This machine's WebAssembly as the cost model knows it: measured (about 10 seconds) where it was not before with this processor, engine
+ * This machine's WebAssembly, or its GPU, as the cost model knows it: measured (about 10 seconds) where it was not before with this processor, engine
  * and number of threads. Node keeps measurements in the user's cache folder, a page for as long as it is open.
- * @throws NonzeroError "aborted"; "io" where a measurement cannot be kept.
+ * @throws NonzeroError "aborted"; "io" where a measurement cannot be kept; "device" where there is no GPU.
  */
-export async function thisMachine({ threads, fresh = false, ...options }: MachineRequest = {}): Promise<Machine> {
+export async function thisMachine(request: MachineRequest = {}): Promise<Machine> {
+  const { device, threads, fresh = false, ...options } = request;
+  if (device === "webgpu") return thisGpu(fresh, options);
   const { relaxed, threads: count } = detectDevice(threads);
   const key = `${host.name}, ${host.engine}, ${relaxed ? "relaxed simd" : "simd"}, ${count} threads`;
   const known = fresh ? null : keptMachine(key);
@@ -51,6 +55,24 @@ export async function thisMachine({ threads, fresh = false, ...options }: Machin
   const machine = await probeMachine({ ...options, ...(caches && { caches }), threads: count, name, engine });
   host.write(key, `${JSON.stringify(machine)}\n`);
   return machine;
+}
+
+async function thisGpu(
+  fresh: boolean,
+  options: Omit<MachineRequest, "device" | "threads" | "fresh">,
+): Promise<Machine> {
+  const { holdGpu, probeGpu } = await import("../backends/webgpu/index.js"); // loaded by those who use it
+  const { gpu, release } = await holdGpu();
+  try {
+    const key = `webgpu, ${gpu.description}, ${host.engine}`;
+    const known = fresh ? null : keptMachine(key);
+    if (known !== null) return known;
+    const machine = await probeGpu(gpu, { ...options, engine: host.engine });
+    host.write(key, `${JSON.stringify(machine)}\n`);
+    return machine;
+  } finally {
+    release();
+  }
 }
 
 /** What was kept; null where there is nothing, or nothing that this version reads. */

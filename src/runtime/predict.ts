@@ -91,9 +91,11 @@ const PAYS = 1.05;
  * What sparsity would bring to a model on a machine before anyone prunes it: the time of each step as it is, and of each layer under each
  * pattern. Nothing is run or pruned; how far off predictions are is in docs/performance.md. Graphs inside If and Loop, and what follows a shape
  * that depends on data, are not looked at.
- * @throws NonzeroError "invalid-argument" for a pattern, "not-found" for an input whose shape is not given, "shape".
+ * @throws NonzeroError "invalid-argument" for a pattern, "not-found" for an input whose shape is not given, "shape", "unsupported" for a GPU.
  */
 export function predict(model: Model, { machine, patterns, feeds = {}, shapes = {} }: PredictOptions): PredictedRun {
+  if (machine.device !== "wasm")
+    throw new NonzeroError("unsupported", "predictions are calibrated for WebAssembly alone", { field: "machine" });
   const parsed = patterns.map(parsePattern);
   const concrete = specialized(model, feeds, shapes);
   const costs = costsOf(concrete, detectDevice(machine.threads));

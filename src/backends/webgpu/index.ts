@@ -3,6 +3,7 @@ export type { GpuTensor } from "./gpu-tensor.js";
 export type * from "./kernel.js";
 export type { OwnedGpuTensor } from "./owned-tensor.js";
 export type { CompileOptions, CompileProgress } from "./pipelines.js";
+export { type GpuProbeOptions, probeGpu } from "./probe.js";
 export { Session } from "./session.js";
 export { type HeldGpu, holdGpu, lastingDevice } from "./shared.js";
 export { writeInto } from "./transfer.js";
