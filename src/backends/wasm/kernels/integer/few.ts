@@ -3,7 +3,7 @@ import { type Func, f32x4, i16x8, i32, i32x4, type Local, type V128, v128 } from
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { activate } from "../../math.js";
 import { mapLine } from "../lines.js";
-import { fences } from "../matmul/fences.js";
+import { fences, loadsPerFence } from "../matmul/fences.js";
 import { PAIRS, QUADS } from "./dot.js";
 import type { Form } from "./quantize.js";
 import { rowsOfVector, STRIP_BYTES, type StripImage, type Strips } from "./strips.js";
@@ -170,29 +170,25 @@ function stripPass(
   const w = f.local("i32", at.from);
   const numbers = f.local("i32", at.numbers);
   const end = f.local("i32");
-  const number = f.local("i32");
   const shift = f.local("i32");
   const weights = f.local("v128");
   const words = f.localArray("v128", tokens);
   const before = offsets.length > 0 ? f.localArray("v128", tokens) : [];
   const fence = fences(f, w);
   const size = 16 * vectors;
+  const spacing = loadsPerFence((quads ? 1 : 2) * tokens * count + offsets.length + before.length + tokens + 1);
+  let loads = 0;
 
   const step = (u: number, unroll: number): void => {
-    if (kept) {
-      if (unroll === 2 && u === 0) f.set(number, i32.load(numbers));
-      if (unroll === 1) f.set(number, i32.load16_u(numbers));
-      f.set(shift, u === 1 ? i32.shl(i32.shr_u(number, 16), 2) : i32.shl(i32.and(number, 0xffff), 2));
-    }
+    loads += tokens;
+    if (kept) f.set(shift, i32.load16_u(numbers, 2 * u));
     words.forEach((word, t) => {
       f.set(word, kept ? v128.load32_splat(i32.add(x[t]!, shift)) : v128.load32_splat(x[t]!, 4 * u));
     });
     offsets.forEach((sum, t) => {
-      if (unroll === 2 && u === 0) f.set(before[t]!, words[t]!);
-      else {
-        const both = unroll === 2 ? i16x8.add(before[t]!, words[t]!) : words[t]!;
-        f.set(sum, i32x4.add(sum, i32x4.dot_i16x8_s(both, OFFSETS)));
-      }
+      const all = u === 0 ? words[t]! : i16x8.add(before[t]!, words[t]!);
+      if (u < unroll - 1) f.set(before[t]!, all);
+      else f.set(sum, i32x4.add(sum, i32x4.dot_i16x8_s(all, OFFSETS)));
     });
     for (let v = 0; v < count; v++) {
       f.set(weights, v128.load(w, u * size + 16 * (first + v)));
@@ -205,7 +201,11 @@ function stripPass(
           f.set(highs[t]![v]!, PAIRS.add(highs[t]![v]!, word, weights));
         });
       }
-      if (!(u === unroll - 1 && v === count - 1)) fence(1);
+      loads++;
+      if (loads >= spacing && !(u === unroll - 1 && v === count - 1)) {
+        fence(1);
+        loads = 0;
+      }
     }
   };
   const loop = (words: V32, unroll: number): void => {
@@ -222,8 +222,9 @@ function stripPass(
       ),
     );
   };
-  loop(i32.and(at.count, -2), 2);
-  loop(i32.and(at.count, 1), 1);
+  const unroll = kept && vectors * tokens <= 4 ? 4 : 2;
+  loop(i32.and(at.count, -unroll), unroll);
+  loop(i32.and(at.count, unroll - 1), 1);
   sums.forEach((row, t) => {
     row.forEach((sum, v) => {
       if (quads) {
@@ -244,7 +245,7 @@ function stripPass(
     w,
     numbers,
     end,
-    number,
+
     shift,
     weights,
     ...words,

@@ -76,7 +76,7 @@ export const integerLinear: Kernel<IntegerSpec, null> = {
     const panelProduct = { weight, dot, panels, x: packed, ...product, ...ends };
     if (stored.kind === "stream") {
       const entries = entriesFor(constant as SparseTensor);
-      const stream = streamOf(entries, stored.choice, slabOf(panels.pitch));
+      const stream = streamOf(entries, stored.choice, 2 * slabOf(panels.pitch));
       const name = `integer/stream/${form}/${stream.share}/${stream.slab}`;
       const w = to.prepared(weight, name, stream.bytes, (target) => writeStream(stream, entries, target));
       lowerSparsePanel(panelProduct, stream, w, to);

@@ -40,6 +40,7 @@ export function sparseStrips(entries: Entries, forms: readonly Form[]): Strips |
   let best: Strips | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const form of forms) {
+    if (4 * wordsOf(form, entries.cols) > 65536) continue;
     for (const vectors of form === "quads" ? [8, 4, 2, 1] : [4, 2, 1]) {
       const height = vectors * rowsOfVector(form);
       const count = Math.ceil(entries.rows / height);
@@ -94,7 +95,7 @@ export function wordsKept(used: Uint8Array, cols: number, form: Form): KeptWord[
 /** Where a strip's parts lie in a `StripImage`, from its start. */
 export const STRIP_BYTES = 16;
 
-/** What `writeStrips` writes: bounds of chunks, a table of strips, numbers of words, and the vectors. */
+/** What `writeStrips` writes: bounds of chunks, a table of strips, uint16 offsets in x of the kept words in bytes, and the vectors. */
 export interface StripImage {
   readonly bytes: number;
   /** Strips [bounds[c], bounds[c + 1]) are chunk c's: equal shares of the words. */
@@ -146,7 +147,7 @@ export function writeStrips(strips: Strips, image: StripImage, M: number, K: num
       if (s * height + r < M) rows(s * height + r, line);
     });
     for (const { word, columns } of list) {
-      if (kept !== null) halves[number++] = word;
+      if (kept !== null) halves[number++] = 4 * word;
       for (let v = 0; v < vectors; v++, at += 16) writeVector(form, lines, v, columns, target, at);
     }
   }
