@@ -14,7 +14,7 @@ export interface Bench {
   readonly say: (line: string) => void;
   /** Of `peakGflops`. */
   readonly peak: number;
-  /** Keeps a case: it is in the file before the next one starts. */
+  /** Keeps a case: it is in the file before the next one starts. One with the title of the last takes its place. */
   readonly add: (measured: Case) => void;
   /** Why something is not compared with; kept with the next case. */
   readonly missing: string[];

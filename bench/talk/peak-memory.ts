@@ -7,7 +7,7 @@ import { installNode } from "../../src/runtime/node.js";
 import { Tensor } from "../../src/tensor/index.js";
 
 /*
- * Opens a model, runs it twice and prints the largest resident set that this process has had, in MB (Linux):
+ * Opens a model, runs it once and prints the largest resident set that this process has had, in MB (Linux):
  * `tsx bench/talk/peak-memory.ts nonzero|onnxruntime-web|onnxruntime-node FILE THREADS INPUT=1x3x224x224…`
  */
 const [by, file, threadsText, ...inputs] = process.argv.slice(2) as [string, string, string, ...string[]];
@@ -34,10 +34,8 @@ if (by === "nonzero") {
   const runner = new Runner(readModelFile(file), { threads });
   const binding = runner.ioBinding(feeds);
   binding.run();
-  binding.run();
 } else {
   const session = await (await loadRival(by as RivalName, threads))!.openFile(file, feeds);
-  await session.run();
   await session.run();
 }
 const high = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];

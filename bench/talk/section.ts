@@ -48,8 +48,9 @@ const bench: Bench = {
   versions,
   peers: peersOf({ threads, missing, versions, say }),
   add(measured) {
+    const before = cases.at(-1)?.title === measured.title ? cases.pop() : undefined;
     cases.push(measured);
-    for (const row of measured.rows) {
+    for (const row of measured.rows.slice(before?.rows.length)) {
       const ratios = Object.entries(row.against).map(([other, [, ratio]]) => `${ratio.toFixed(2)}× ${other}`);
       const flag = row.above_ideal ? `  above the ideal of ${row.ideal}` : "";
       say(`  ${row.name.padEnd(28)} ${row.median_ms.toPrecision(4).padStart(8)} ms  ${ratios.join(", ")}${flag}`);

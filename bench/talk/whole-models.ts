@@ -43,7 +43,6 @@ export interface Models {
 
 /** Float32 results of two runtimes may differ by this share of the largest value. */
 const TOLERANCE = 1e-3;
-const ALONE_RUNS = 2;
 
 /**
  * Times a model's variants and the peers. Each variant's output is compared with that of onnxruntime-node on the same weights first, its zeros
@@ -64,22 +63,30 @@ export async function timeModels(bench: Bench, models: Models): Promise<Case | n
       contestants.push(contestant);
       releases.push(release);
     } else {
-      alone.set(contestant.name, { name: contestant.name, samples: await runsAlone(contestant, bench) });
+      alone.set(contestant.name, { name: contestant.name, samples: await aloneRun(contestant) });
       await release();
+      bench.add(caseOf(alone));
     }
+  };
+  const caseOf = (times: ReadonlyMap<string, Timed>): Case => {
+    const [first] = times.keys();
+    const others = [first!, ...models.peers.map(({ name }) => name)].filter((name) => times.has(name));
+    const measured = [...rows.values()].flatMap((row): Row[] => {
+      const own = times.get(row.name);
+      if (own === undefined) return [];
+      return [{ ...row, ...timesOf(own, Object.fromEntries(others.map((name) => [name, times.get(name)]))) }];
+    });
+    return { title, rows: measured, missing };
   };
   try {
     for (const make of models.variants) {
-      if (bench.signal.aborted) return null;
+      if (bench.signal.aborted) break;
       const made = await attempt(make, (why) => missing.push(why), say);
       if (made === null) continue;
       const { name, model, tolerance = TOLERANCE, ...about } = made;
       say(`${name}: compiling, and comparing with onnxruntime`);
       await attempt(
         async () => {
-          const file = join(folder, `${files.size}.onnx`);
-          await writeModelFile(file, model);
-          files.set(name, file);
           const bytes = bytesOf(model);
           const runner = new Runner(model, { threads: bench.threads });
           const { run, outputs } = ready(runner, feeds);
@@ -90,6 +97,9 @@ export async function timeModels(bench: Bench, models: Models): Promise<Case | n
               `its output differs from onnxruntime's by ${difference.toExponential(1)} of the largest value`,
             );
           }
+          const file = join(folder, `${files.size}.onnx`);
+          await writeModelFile(file, model);
+          files.set(name, file);
           const peak = peakMemory("nonzero", file, bench.threads, feeds);
           rows.set(name, { name, by: "nonzero", threads: runner.threads, bytes, difference, ...about, ...peak });
           await give({ name, run }, () => runner.release());
@@ -99,7 +109,7 @@ export async function timeModels(bench: Bench, models: Models): Promise<Case | n
       );
     }
     for (const { name, by, of } of models.peers) {
-      if (bench.signal.aborted) return null;
+      if (bench.signal.aborted) break;
       say(`${name}: opening`);
       await attempt(
         async () => {
@@ -118,16 +128,10 @@ export async function timeModels(bench: Bench, models: Models): Promise<Case | n
         say,
       );
     }
+    if (inTurn && bench.signal.aborted) return null;
     const times = inTurn ? await timed(bench, contestants) : alone;
     if (times === null || times.size === 0) return null;
-    const [first] = times.keys();
-    const others = [first!, ...models.peers.map(({ name }) => name)].filter((name) => times.has(name));
-    const measured = [...rows.values()].flatMap((row): Row[] => {
-      const own = times.get(row.name);
-      if (own === undefined) return [];
-      return [{ ...row, ...timesOf(own, Object.fromEntries(others.map((name) => [name, times.get(name)]))) }];
-    });
-    return { title, rows: measured, missing };
+    return caseOf(times);
   } finally {
     for (const release of releases) await release();
     rmSync(folder, { recursive: true, force: true });
@@ -150,16 +154,13 @@ async function attempt<T>(
   }
 }
 
-/** Milliseconds of some runs after a first one. */
-async function runsAlone({ run, settle }: Contestant, { signal }: Bench): Promise<number[]> {
-  const samples: number[] = [];
-  for (let i = 0; i < ALONE_RUNS && (samples.length === 0 || !signal.aborted); i++) {
-    const start = performance.now();
-    await run();
-    if (i > 0) samples.push(performance.now() - start);
-    await settle?.();
-  }
-  return samples;
+/** Milliseconds of one run; everything has run before, to be checked. */
+async function aloneRun({ run, settle }: Contestant): Promise<number[]> {
+  const start = performance.now();
+  await run();
+  const ms = performance.now() - start;
+  await settle?.();
+  return [ms];
 }
 
 /** Runs of a model with inputs and outputs bound, or where values decide shapes, copied. */

@@ -41,8 +41,8 @@ export async function quantized(
  */
 export function ablations(model: Model, withOperators: () => Model): (() => Promise<Variant>)[] {
   const float: Variant = { name: FUSED, model };
-  const twoFour = () => pruned("2:4", model, "2:4");
-  const blocks = () => pruned("block 16×16, 90 %", model, "block:16x16@90%");
+  const twoFour = once(() => pruned("2:4", model, "2:4"));
+  const blocks = once(() => pruned("block 16×16, 90 %", model, "block:16x16@90%"));
   return [
     async () => float,
     async () => ({ name: OPERATORS, model: withOperators() }),
@@ -54,6 +54,14 @@ export function ablations(model: Model, withOperators: () => Model): (() => Prom
     blocks,
     async () => quantized("block 16×16, 90 %, int8 dynamic", await blocks(), "int8-dynamic"),
   ];
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 const FUSED = "float32, attention fused";

@@ -5,7 +5,7 @@ import type { Section } from "./section.js";
 
 export const sam: Section = {
   name: "sam",
-  about: "SAM's vit_h image encoder end to end, a run or two a variant: it takes a minute a run",
+  about: "SAM's vit_h image encoder end to end, one run a variant: that takes up to a minute",
   long: true,
   async run(bench) {
     const name = bench.quick ? "SAM, small" : "SAM vit_h";
