@@ -39,7 +39,7 @@ describe("predict", () => {
     expect(most!.bytes).toBeLessThan(half!.bytes);
     expect([nm!.layout, blocks!.layout]).toEqual(["semi-structured", "bsr:16x16"]);
     expect(dense).toMatchObject({ layout: "dense", speedup: 1 });
-    expect(few!.why).toContain("too dense");
+    expect(few!.why).toContain("multiplied dense");
     expect(dense!.why).toContain("fewer bytes");
   });
 

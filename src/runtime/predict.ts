@@ -8,6 +8,7 @@ import {
 } from "../backends/roofline/index.js";
 import type { Cost, Product } from "../backends/specs/node.js";
 import { costsOf, type StepCost } from "../backends/wasm/costs.js";
+import { runsDense } from "../backends/wasm/forms.js";
 import { detectDevice } from "../backends/wasm/index.js";
 import { optimize, type Specialized, specialize } from "../compiler/index.js";
 import { shapingInputs, specOf } from "../compiler/signature.js";
@@ -134,6 +135,12 @@ export function predict(model: Model, { machine, patterns, feeds = {}, shapes = 
             speedup: 1,
             why,
           };
+        }
+        const op = own.op === "Conv" ? "conv" : "linear";
+        if (runsDense({ ...other.product, op, cols: product.depth })) {
+          const why = "so little is left out that it is multiplied dense";
+          const stays = { seconds: own.seconds, speedup: 1, why };
+          return { pattern: p.text, layout: other.layout, bytes: other.product.bytes, ...stays };
         }
         const cost: Cost = {
           multiplyAdds: other.product.kept * product.tokens,

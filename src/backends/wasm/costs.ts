@@ -2,6 +2,8 @@ import { fuse, type Specialized } from "../../compiler/index.js";
 import type { Node } from "../../graph/index.js";
 import { isFusible } from "../specs/elementwise/program.js";
 import type { Cost } from "../specs/node.js";
+import { Choices, FormCache, storedFor } from "../tuner/index.js";
+import { formsOf } from "./forms.js";
 import type { DeviceInfo, MatchContext } from "./kernel.js";
 import { allKernels } from "./kernels/index.js";
 
@@ -12,9 +14,10 @@ export interface StepCost {
   readonly cost: Cost | null;
 }
 
-/** The steps that a plan for this graph would have, in order, with their costs: nothing is generated, allocated or run. */
+/** The steps that a plan for this graph would have where nothing was tuned, in order, with their costs: nothing is generated or run. */
 export function costsOf(concrete: Specialized, device: DeviceInfo): StepCost[] {
-  const spec = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const fused = fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype));
+  const spec = storedFor(fused, formsOf, new Choices(), new FormCache());
   const at: MatchContext = {
     device,
     type: (value) => spec.types.get(value)!,
