@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maskOf, parsePattern } from "../sparsity/index.js";
 import { type DataType, NonzeroError, Tensor } from "../tensor/index.js";
-import { bestLayout, encodedBytes, layoutOf } from "./best.js";
+import { bestLayout, encodedBytes, fastestLayout, layoutOf } from "./best.js";
 import { toSparse, toSparseBsr, toSparseCoo, toSparseCsr, toSparseSemiStructured } from "./convert.js";
 import { bytesOf } from "./layout.js";
 import { parseLayout } from "./registry.js";
@@ -172,6 +172,20 @@ describe("bestLayout", () => {
     const mask = parsePattern(pattern).select(scores);
     expect(bestLayout(mask)?.text).toBe(layout);
     expect(bestLayout(mask, parsePattern(pattern))?.text).toBe(layout);
+  });
+
+  it.each([
+    ["block:16x16@90%", "bsr:16x16"],
+    ["4:2:4", "v:n:m:4:2:4"],
+    ["cols@50%", "cols"],
+    ["2:4", "bitmask"],
+    ["60%", "bitmask"],
+  ])("is no better than the fastest for %s, known as unstructured: %s", (pattern, layout) => {
+    const mask = parsePattern(pattern).select(scores);
+    const unknown = parsePattern("50%");
+    expect(fastestLayout(mask, unknown)?.text).toBe(layout);
+    expect(bestLayout(mask, unknown)?.text).not.toMatch(/^(bsr|v:n:m)/);
+    expect(fastestLayout(parsePattern("2%").select(scores), unknown)).toBeNull();
   });
 
   it("leaves dense what gains nothing", () => {

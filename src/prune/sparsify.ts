@@ -1,5 +1,13 @@
 import type { Constant, Model, Value } from "../graph/index.js";
-import { bestLayout, SparseTensor, VALUE_DATA_TYPES, type ValueDataType } from "../layouts/index.js";
+import {
+  bestLayout,
+  fastestLayout,
+  type Layout,
+  parseLayout,
+  SparseTensor,
+  VALUE_DATA_TYPES,
+  type ValueDataType,
+} from "../layouts/index.js";
 import { maskOf, type Pattern, parsePattern, sparsityOf } from "../sparsity/index.js";
 import { byteLengthOf, type DataType, locate, NonzeroError } from "../tensor/index.js";
 import type { LayerPruner } from "./layer-pruner.js";
@@ -31,6 +39,11 @@ export type PatternLike = Pattern | string;
 export interface ApplySparseOptions extends SparsifyOptions {
   /** How kept values are stored; absent: as the weight has them (float64 as float32). int8 has one scale a row. */
   readonly values?: ValueDataType;
+  /**
+   * "smallest", the default: the layout that takes the fewest bytes; "auto": the one that is multiplied fastest where that depends on the layout
+   * (on WebGPU), else the smallest; or a layout by its name, which every mask must fit.
+   */
+  readonly layout?: "smallest" | "auto" | (string & {});
 }
 
 /** What became of one weight. */
@@ -66,12 +79,12 @@ export const applyFakeSparsity = (model: Model, options: SparsifyOptions): Promi
   forEachWeight(model, options, unpacked);
 
 /**
- * Prunes weights and stores each in the layout that takes the fewest bytes for its mask, as the talk's `apply_sparse` does with
+ * Prunes weights and stores each in the layout that takes the fewest bytes for its mask (or as `layout` says), as the talk's `apply_sparse` does with
  * `to_sparse_semi_structured`: what speed is measured on.
  * @throws as `applyFakeSparsity` does.
  */
 export const applySparse = (model: Model, options: ApplySparseOptions): Promise<Sparsified> =>
-  forEachWeight(model, options, (pruned) => pack(pruned, pruned.pattern, options.values));
+  forEachWeight(model, options, (pruned) => pack(pruned, pruned.pattern, options));
 
 /**
  * Stores weights that already have zeros in the layout that takes the fewest bytes; what is not sparse enough for any stays dense.
@@ -82,7 +95,7 @@ export const toSparseModel = (
   options: Omit<ApplySparseOptions, "pattern" | "method" | "methodOptions" | "calibration"> = {},
 ): Promise<Sparsified> =>
   forEachWeight(model, { ...options, pattern: "dense" }, (pruned) =>
-    pack({ ...pruned, mask: maskOf(pruned.original) }, undefined, options.values),
+    pack({ ...pruned, mask: maskOf(pruned.original) }, undefined, options),
   );
 
 interface Packed {
@@ -96,14 +109,21 @@ function unpacked({ weightInfo, original, weight, mask }: PrunedWeight): Packed 
   return { constant: mended ? mendWeight(weightInfo, weight) : maskWeight(weightInfo, mask), layout: "dense" };
 }
 
-function pack(pruned: PrunedWeight, pattern: Pattern | undefined, wanted: ValueDataType | undefined): Packed {
+type Packing = Pick<ApplySparseOptions, "values" | "layout">;
+
+function pack(pruned: PrunedWeight, pattern: Pattern | undefined, { values: wanted, layout: how }: Packing): Packed {
   const { weightInfo, weight, mask } = pruned;
   const { shape, dtype } = weightInfo.constant;
   const values = wanted ?? storableDtype(dtype);
-  const layout = bestLayout(mask, pattern, values);
+  const layout = layoutFor(how, mask, pattern, values);
   if (layout === null) return unpacked(pruned);
   const stored = layout.encode(weight, mask, { values, dtype });
   return { constant: new SparseTensor(shape, weightInfo.perm, stored), layout: layout.text };
+}
+
+function layoutFor(how = "smallest", ...of: Parameters<typeof fastestLayout>): Layout | null {
+  if (how === "smallest") return bestLayout(...of);
+  return how === "auto" ? fastestLayout(...of) : parseLayout(how);
 }
 
 const storableDtype = (dtype: DataType): ValueDataType =>

@@ -23,7 +23,13 @@ export interface AttentionSchedule {
 export const attention: Kernel<AttentionSpec, AttentionSchedule> = {
   name: "attention",
   match: attentionSpec,
-  schedules: () => [{ blocksFrom: 6, chunksPerThread: 8 }],
+  schedules({ queries }, { threads }) {
+    const usual: AttentionSchedule = { blocksFrom: 6, chunksPerThread: 8 };
+    const otherWay = { ...usual, blocksFrom: queries < usual.blocksFrom ? queries : queries + 1 };
+    const chunks = [2, 32].map((chunksPerThread) => ({ ...usual, chunksPerThread }));
+    // One at a time is out of the question for many queries, and how work is cut is all the same to a single thread.
+    return [usual, ...(queries > 1 && queries <= 24 ? [otherWay] : []), ...(threads > 1 ? chunks : [])];
+  },
   lower(spec, schedule, node, to) {
     const { batch, heads, queries, headSize, valueSize } = spec;
     const { pastKey, pastValue, presentKey, presentValue } = spec.at;

@@ -18,7 +18,11 @@ export interface BatchMatMulSchedule {
 export const batchMatMul: Kernel<BatchMatMulSpec, BatchMatMulSchedule> = {
   name: "batch-matmul",
   match: batchMatMulSpec,
-  schedules: () => [{ rows: 8 * TILE_ROWS, columns: 64 * PANEL }],
+  schedules: () => [
+    { rows: 8 * TILE_ROWS, columns: 64 * PANEL },
+    { rows: 4 * TILE_ROWS, columns: 16 * PANEL },
+    { rows: 32 * TILE_ROWS, columns: 256 * PANEL },
+  ],
   lower(spec, schedule, node, to) {
     const { m, n, k, count, transA, transB } = spec;
     if (count * m * n === 0) return;

@@ -2,23 +2,24 @@ import { type BatchMatMulSpec, batchMatMulSpec } from "../../../specs/matmul/bat
 import { NO_EPILOGUE } from "../../../specs/matmul/epilogue.js";
 import type { Kernel } from "../../kernel.js";
 import { launchTile } from "./launch.js";
-import { tileFor } from "./schedule.js";
+import { tilesFor } from "./schedule.js";
+import type { Tile } from "./tiling.js";
 
 /** MatMul and FusedMatMul of two activations (or of dense constants), in batches that broadcast. */
-export const batchMatMul: Kernel<BatchMatMulSpec, null> = {
+export const batchMatMul: Kernel<BatchMatMulSpec, Tile> = {
   name: "batch-matmul",
   match: (node, at) => {
     const spec = batchMatMulSpec(node, at);
     return spec !== null && spec.k > 0 && spec.count <= 65535 ? spec : null;
   },
-  schedules: () => [null],
-  lower(spec, _, node, to) {
-    const { m, n, k, transA, transB, alpha, batch, count, swapped } = spec;
+  schedules: ({ m, n, count }, device) => tilesFor(m, n, count, device),
+  lower(spec, tile, node, to) {
+    const { m, n, k, transA, transB, alpha, batch, swapped } = spec;
     const [a, b] = (swapped ? [1, 0] : [0, 1]).map((i) => to.buffer(node.inputs[i]!));
     const axes = (side: "a" | "b", size: number) => batch.map((axis) => axis[side] * size) as [number, number, number];
     launchTile(to, {
       ...{
-        tile: tileFor(m, n, count, to.device),
+        tile,
         M: m,
         K: k,
         N: n,

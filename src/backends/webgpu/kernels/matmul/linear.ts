@@ -18,7 +18,7 @@ import {
 } from "./prepare.js";
 import { rowsPreparer } from "./prepare-rows.js";
 import { MOST_TOKENS, ROWS, type RowForm, rowShader } from "./rows.js";
-import { type Form, sparseSchedule, tileFor } from "./schedule.js";
+import { type Form, sparseSchedule, tileFor, tilesFor } from "./schedule.js";
 import type { Tile } from "./tiling.js";
 
 /**
@@ -26,11 +26,13 @@ import type { Tile } from "./tiling.js";
  * have leading axes, which count as tokens; x and y are read and written in the order that the node has them. A weight too large for one
  * buffer has several, with some of its rows each, and a launch for each.
  */
-export const linear: Kernel<LinearSpec, null> = {
+export const linear: Kernel<LinearSpec, Tile | null> = {
   name: "linear",
   match: linearSpec,
-  schedules: () => [null],
-  lower(spec, _, node, to) {
+  // Blocks and columns have tiles of their own.
+  schedules: ({ M, N, batch, layout }, device) =>
+    isFew(N, batch) || /^(bsr|bnm|cols|shuffled)/.test(layout) ? [null] : tilesFor(M, N, batch, device),
+  lower(spec, scheduled, node, to) {
     const { M, K, N, batch, xOrder, yOrder, epilogue } = spec;
     const weight = node.inputs[spec.weight]!;
     const constant = to.constant(weight)!;
@@ -42,7 +44,8 @@ export const linear: Kernel<LinearSpec, null> = {
       bias: operand(spec.bias),
       residual: operand(spec.residual),
     } satisfies Partial<TileLaunch>;
-    const few = N <= MOST_TOKENS && batch === 1;
+    const few = isFew(N, batch);
+    const tileGiven = scheduled ?? tileFor(M, N, batch, to.device);
     if (constant instanceof SparseTensor) {
       const scales = scalesOf(to, weight, constant);
       const together = rowsTogether(constant);
@@ -54,7 +57,7 @@ export const linear: Kernel<LinearSpec, null> = {
         }
         return;
       }
-      const { tile, form } = sparseSchedule(constant, N, batch, to.device);
+      const { tile, form } = sparseSchedule(constant, tileGiven, to.device);
       const order = form.kind === "columns" && form.order ? uploadOrder(to, weight, form.order) : null;
       for (const part of inParts(M, order === null ? together : M, to.device, tilePreparer(constant, tile, form))) {
         const buffers = uploadPart(to, weight, part.made.key, part, M);
@@ -75,14 +78,15 @@ export const linear: Kernel<LinearSpec, null> = {
         );
       return;
     }
-    const tile = tileFor(M, N, batch, to.device);
     for (const { buffer, ...part } of parts) {
       const dense = { buffer, order, batch: [0, 0, 0] } as const;
-      launchTile(to, { ...shared, ...part, scales: null, tile, weights: { dense } });
+      launchTile(to, { ...shared, ...part, scales: null, tile: tileGiven, weights: { dense } });
     }
   },
   cost: linearCost,
 };
+
+const isFew = (N: number, batch: number): boolean => N <= MOST_TOKENS && batch === 1;
 
 /** One factor a row, with int8. */
 function scalesOf(to: Lowering, weight: Value, tensor: SparseTensor): Buffer | null {

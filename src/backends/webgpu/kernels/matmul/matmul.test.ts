@@ -9,7 +9,7 @@ import { Tensor } from "../../../../tensor/index.js";
 import { anyKernel, type Kernel } from "../../kernel.js";
 import { matmulKernels } from "./index.js";
 import { linear } from "./linear.js";
-import { sparseSchedule } from "./schedule.js";
+import { sparseSchedule, tileFor } from "./schedule.js";
 
 /** Numbers in [-1, 1) that depend on the seed alone. */
 function filled(shape: readonly number[], seed: number): Tensor {
@@ -304,7 +304,7 @@ describeGpu("matmul on WebGPU", () => {
       const [M, K] = [64, 32];
       const dense = filled(left ? [M, K] : [K, M], 5);
       const w = stored(dense, left ? [0, 1] : [1, 0], "shuffled-block:16x16@75%", "shuffled-bsr:16x16", "int8");
-      expect(sparseSchedule(w, N, 1, PLAIN_GPU).form).toHaveProperty("order");
+      expect(sparseSchedule(w, tileFor(w.stored.rows, N, 1, PLAIN_GPU), PLAIN_GPU).form).toHaveProperty("order");
       if (left) await check({ op: "MatMul", operands: [w, filled([K, N], 6)], weight: 0, K });
       else
         await check({

@@ -21,12 +21,17 @@ const isCpu = ({ subgroups }: DeviceInfo): boolean => subgroups !== null && subg
 const forDevice = (tile: Tile, device: DeviceInfo): Tile =>
   isCpu(device) ? { ...tile, unroll: 1, rolled: true } : tile;
 
-/** The largest tile that makes enough workgroups of Y [M, N] in `batch` matrices. */
-export function tileFor(M: number, N: number, batch: number, device: DeviceInfo): Tile {
+/** Tiles for Y [M, N] in `batch` matrices: first the largest that makes enough workgroups, then the others that are no higher than Y. */
+export function tilesFor(M: number, N: number, batch: number, device: DeviceInfo): readonly [Tile, ...Tile[]] {
   const groups = ({ rows, tokens }: Tile) => Math.ceil(M / rows) * Math.ceil(N / tokens) * batch;
-  const best = [LARGE, MIDDLE].find((tile) => M >= tile.rows && groups(tile) >= BUSY) ?? SMALL;
-  return forDevice(best, device);
+  const fitting = [LARGE, MIDDLE].filter(({ rows }) => M >= rows);
+  const best = fitting.find((tile) => groups(tile) >= BUSY) ?? SMALL;
+  const others = [...fitting, SMALL].filter((tile) => tile !== best);
+  return [forDevice(best, device), ...others.map((tile) => forDevice(tile, device))];
 }
+
+export const tileFor = (M: number, N: number, batch: number, device: DeviceInfo): Tile =>
+  tilesFor(M, N, batch, device)[0];
 
 /** How a sparse weight is multiplied by many tokens. */
 export type Form =
@@ -39,10 +44,9 @@ export interface TileSchedule {
   readonly form: Form;
 }
 
-/** The form and tile that suit a weight's layout. */
-export function sparseSchedule(weight: SparseTensor, N: number, batch: number, device: DeviceInfo): TileSchedule {
-  const { rows, layout } = weight.stored;
-  const tile = tileFor(rows, N, batch, device);
+/** The form, and the tile in place of `tile`, that suit a weight's layout. */
+export function sparseSchedule(weight: SparseTensor, tile: Tile, device: DeviceInfo): TileSchedule {
+  const { layout } = weight.stored;
   const numbers = (layout.match(/\d+/g) ?? []).map(Number);
   if (layout.startsWith("v:n:m:")) {
     const [v, n, m] = numbers as [number, number, number];
