@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { readModelFile, writeModelFile } from "../../formats/onnx/node.js";
 import type { Model, Value } from "../../graph/index.js";
-import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
+import { parseLayout, VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
 import {
   applyFakeSparsity,
   applySparse,
@@ -30,6 +30,7 @@ interface Options {
   readonly layers: string[];
   readonly skip: string[];
   readonly dtype?: ValueDataType;
+  readonly layout: string;
   readonly dense?: boolean;
   readonly report?: string;
   readonly method: string;
@@ -85,6 +86,11 @@ export function addSparsify(program: Command): void {
     )
     .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
     .option(
+      "--layout <layout>",
+      "smallest (fewest bytes), auto (fastest, where that depends on the layout), or one by its name: csr, bsr:16x16, …",
+      "smallest",
+    )
+    .option(
       "--report <file>",
       "write a page about it: sparsity, error and time of each layer, masks as pictures, and with --calibrate the speed of a run",
     )
@@ -139,6 +145,11 @@ async function sparsify(file: string, options: Options): Promise<void> {
   const { output, layers, skip, dtype, dense, json } = options;
   const method = LAYER_PRUNERS.get(options.method)!;
   const ownOptions = methodOptions(method, options.methodOption);
+/** @throws NonzeroError "layout" for one that there is not. */
+function checkLayout(name: string): void {
+  if (name !== "smallest" && name !== "auto") locate({ field: "--layout" }, () => parseLayout(name));
+}
+
   if (method.needs !== "nothing" && options.calibrate === undefined)
     throw new NonzeroError("invalid-argument", `the method '${method.name}' needs samples`, { field: "--calibrate" });
   const pattern = patternOf(options);
@@ -147,6 +158,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
   const work = await steps<Work>(
     {},
     [
+  checkLayout(options.layout);
       {
         title: `Read ${file}`,
         task: (context) => {
@@ -171,6 +183,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
             pattern: pattern?.of ?? "",
             method,
             methodOptions: ownOptions,
+            layout: options.layout,
             ...calibrationFor(context.model!, options, task, title),
           };
           if (pattern === undefined) context.result = await toSparseModel(context.model!, shared);
