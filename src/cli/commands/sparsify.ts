@@ -84,12 +84,12 @@ export function addSparsify(program: Command): void {
         .choices(["sequential", "dense"])
         .default("sequential"),
     )
-    .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
     .option(
       "--layout <layout>",
       "smallest (fewest bytes), auto (fastest, where that depends on the layout), or one by its name: csr, bsr:16x16, …",
       "smallest",
     )
+    .option("--dense", "write explicit zeros as plain ONNX, for onnxruntime and TensorRT")
     .option(
       "--report <file>",
       "write a page about it: sparsity, error and time of each layer, masks as pictures, and with --calibrate the speed of a run",
@@ -136,6 +136,11 @@ function patternOf({
   return { text: budget, of: ({ name }) => allocation.get(name)?.pattern ?? "dense" };
 }
 
+/** @throws NonzeroError "layout" for one that there is not. */
+function checkLayout(name: string): void {
+  if (name !== "smallest" && name !== "auto") locate({ field: "--layout" }, () => parseLayout(name));
+}
+
 interface Work {
   model?: Model;
   result?: Sparsified;
@@ -144,12 +149,8 @@ interface Work {
 async function sparsify(file: string, options: Options): Promise<void> {
   const { output, layers, skip, dtype, dense, json } = options;
   const method = LAYER_PRUNERS.get(options.method)!;
+  checkLayout(options.layout);
   const ownOptions = methodOptions(method, options.methodOption);
-/** @throws NonzeroError "layout" for one that there is not. */
-function checkLayout(name: string): void {
-  if (name !== "smallest" && name !== "auto") locate({ field: "--layout" }, () => parseLayout(name));
-}
-
   if (method.needs !== "nothing" && options.calibrate === undefined)
     throw new NonzeroError("invalid-argument", `the method '${method.name}' needs samples`, { field: "--calibrate" });
   const pattern = patternOf(options);
@@ -158,7 +159,6 @@ function checkLayout(name: string): void {
   const work = await steps<Work>(
     {},
     [
-  checkLayout(options.layout);
       {
         title: `Read ${file}`,
         task: (context) => {
@@ -174,6 +174,7 @@ function checkLayout(name: string): void {
           const shared = {
             ...selection,
             ...(dtype === undefined ? {} : { values: dtype }),
+            layout: options.layout,
             signal,
             onProgress: (done: number, total: number) => {
               task.title = `${title}: ${done} of ${total}`;
@@ -183,7 +184,6 @@ function checkLayout(name: string): void {
             pattern: pattern?.of ?? "",
             method,
             methodOptions: ownOptions,
-            layout: options.layout,
             ...calibrationFor(context.model!, options, task, title),
           };
           if (pattern === undefined) context.result = await toSparseModel(context.model!, shared);
