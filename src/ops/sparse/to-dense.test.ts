@@ -64,6 +64,18 @@ describe("ToDense", () => {
     expect(evaluateGraph(graphOf(sparse), [], operators)).toEqual([dense]);
   });
 
+  it("gives int8 codes as int8", () => {
+    const matrix = { rows: 2, cols: 4, data: Float32Array.of(127, 0, 0, -128, 0, 1, -1, 0) };
+    const mask = { ...matrix, data: Uint8Array.from(matrix.data, (value) => (value === 0 ? 0 : 1)) };
+    const stored = parseLayout("n:m:2:4").encode(matrix, mask, { values: "int8", dtype: "int8" });
+    const graph = graphOf(new SparseTensor([4, 2], [1, 0], stored), { dtype: 3 } as object);
+    const expected = Tensor.from("int8", [4, 2], [127, 0, 0, 1, 0, -1, -128, 0]);
+    expect(evaluateGraph(graph, [], operators)).toEqual([expected]);
+    const operands = graph.nodes[0]!.inputs.map((input) => ({ type: input!.type! }));
+    const types = inferNode(graph.nodes[0]!, operands, operators, { infer: () => [] });
+    expect(types).toEqual([{ dtype: "int8", shape: [4, 2] }]);
+  });
+
   it("checks what it is given", () => {
     const { sparse } = encoded("csr", [2, 3], [0, 1], "float32", [1, 0, 2, 0, 0, 3]);
     const errors: [object, string][] = [
