@@ -1,6 +1,5 @@
 import { disagreement, expectedProduct } from "../../src/cli/bench/agreement.js";
 import type { Contestant } from "../../src/cli/bench/paired.js";
-import { normal, uniform } from "../../src/cli/inputs.js";
 import type { Constant } from "../../src/graph/index.js";
 import { bestLayout, bytesOf, parseLayout, SparseTensor, toMatrix } from "../../src/layouts/index.js";
 import { magnitude } from "../../src/prune/index.js";
@@ -9,6 +8,7 @@ import { countNonzeros, type Matrix, parsePattern } from "../../src/sparsity/ind
 import { Tensor } from "../../src/tensor/index.js";
 import { type Bench, timed } from "./bench.js";
 import { linearModel } from "./linear-model.js";
+import { normals } from "./normals.js";
 import type { Peer, PeerName, Product } from "./peers/index.js";
 import { type Case, type Row, timesOf } from "./results.js";
 
@@ -64,13 +64,8 @@ export async function timeLinear(
 ): Promise<Case | null> {
   bench.say(`${title}: pruning, and checking products`);
   const layers = n > MANY_TOKENS ? 1 : Math.min(MOST_LAYERS, Math.ceil(BEYOND_CACHES / (4 * m * k)));
-  const next = uniform(1);
-  const random = (rows: number, cols: number): Matrix => ({
-    rows,
-    cols,
-    data: Float32Array.from({ length: rows * cols }, () => normal(next)),
-  });
-  const [w, x] = [random(m, k), random(n, k)];
+  const w: Matrix = { rows: m, cols: k, data: normals(m * k, 1, 1) };
+  const x: Matrix = { rows: n, cols: k, data: normals(n * k, 1, 2) };
   const input = new Tensor("float32", [n, k], x.data);
   const check = checker(x, m);
   const missing = [...bench.missing];

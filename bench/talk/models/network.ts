@@ -1,7 +1,7 @@
-import { normal, uniform } from "../../../src/cli/inputs.js";
 import { type AttributeLike, GraphBuilder, type Model, type Value } from "../../../src/graph/index.js";
 import { Tensor } from "../../../src/tensor/index.js";
 import { modelOf } from "../linear-model.js";
+import { normals } from "../normals.js";
 
 /** A model built by name, with random weights of the right shapes. */
 export interface BuiltModel {
@@ -10,23 +10,6 @@ export interface BuiltModel {
   readonly parameters: number;
   /** The input's shape. */
   readonly image: readonly number[];
-}
-
-/** Normal numbers that all weights are cut from: drawing hundreds of millions takes minutes. */
-const POOL = 2 ** 21 + 7;
-let pool: Float32Array | undefined;
-
-function normals(size: number, scale: number, seed: number): Float32Array {
-  if (pool === undefined) {
-    const next = uniform(1);
-    pool = Float32Array.from({ length: POOL }, () => normal(next));
-  }
-  const values = new Float32Array(size);
-  for (let i = 0, at = (seed * 104_729) % POOL; i < size; i++) {
-    values[i] = scale * pool[at]!;
-    if (++at === POOL) at = 0;
-  }
-  return values;
 }
 
 /** Deviation of weights, as ViT and SAM start from. */
