@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { PRODUCT_TERMS } from "../../src/backends/roofline/index.js";
 import { median, quantile } from "../../src/cli/bench/statistics.js";
-import { milliseconds, percent } from "../../src/cli/output.js";
+import { count, milliseconds, percent } from "../../src/cli/output.js";
 import { replaceFile } from "../../src/cli/write-file.js";
 import { drawInto, markdown, threadsText, times } from "../markdown.js";
 import { type Dot, rooflineChart } from "./chart.js";
@@ -25,6 +26,20 @@ function machineSection({ machine }: Roofline): string {
     ]),
   );
   return `On ${threadsText(threads)}, 10⁹ multiply-adds a second: ${rates.join(", ")}.\n\n${levels}`;
+}
+
+/** What the calibration found for products: picoseconds of each term. */
+function familyTable({ machine }: Roofline): string {
+  const products = Object.entries(machine.families).filter(([name]) => !name.startsWith("kernel/"));
+  const terms = PRODUCT_TERMS.map((term) => `>${term}`);
+  return markdown(
+    ["family", ...terms, ">points", ">median error"],
+    products.map(([name, { seconds, points, error }]) => [
+      name,
+      ...seconds.map((s) => (s < 1e-15 ? "–" : count(Number((1e12 * s).toPrecision(3))))),
+      ...[`${points}`, percent(error)],
+    ]),
+  );
 }
 
 /** How far predictions are off, by what the calibration tells apart. */
@@ -122,6 +137,13 @@ ${machineSection(roofline)}
 The median over shapes, and what binds according to the model (data in the smallest cache that holds it):
 
 ${shareTable(roofline)}
+
+### What the calibration found
+
+Picoseconds of each term of products. At the compute peak four multiply-adds, a weight times a vector, take
+${(4e12 / machine.all.float32).toFixed(0)} ps.
+
+${familyTable(roofline)}
 
 ### How far predictions are off
 

@@ -3,6 +3,7 @@ import type { MultiHeadAttentionAttributes } from "../../ops/contrib/multi-head-
 import { attributesFor, operatorOf, operators } from "../../ops/index.js";
 import { type HeadStrides, headsFirst, rowsFirst } from "../../ops/nn/attend.js";
 import type { AttentionAttributes } from "../../ops/nn/attention.js";
+import { operationsOf } from "./elementwise/weights.js";
 import type { Cost, NodeContext } from "./node.js";
 
 /** A mask that is added to the scores (float32) or hides keys (bool, where false); strides in elements, 0 where it repeats. */
@@ -193,7 +194,8 @@ export const attentionCost = (spec: AttentionSpec): Cost => {
   const sizes = [batch, heads, queries, all];
   const masked = mask?.strides.reduce((size, stride, axis) => (stride === 0 ? size : size * sizes[axis]!), 1) ?? 0;
   return {
-    multiplyAdds: batch * heads * queries * all * (headSize + valueSize),
+    // A softmax raises each score.
+    multiplyAdds: batch * heads * queries * all * (headSize + valueSize + operationsOf("Exp")),
     bytes:
       4 * batch * (heads * queries + kvHeads * all) * (headSize + valueSize) +
       masked * (mask?.dtype === "bool" ? 1 : 4),

@@ -17,7 +17,7 @@ export interface NodeContext {
 
 /** What multiplying and moving a node asks for: the roofline's two numbers. */
 export interface Cost {
-  /** Of kept weights only; where there are none, arithmetic operations. */
+  /** Of kept weights only. Other arithmetic (exponentials, comparisons) counts as the multiply-adds that take as long. */
   readonly multiplyAdds: number;
   /** That must be moved: every operand read once as it is stored, every result written once. */
   readonly bytes: number;

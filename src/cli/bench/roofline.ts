@@ -129,24 +129,46 @@ async function breath(signal: AbortSignal, done = 0): Promise<void> {
 
 const right = (title: string): Column => ({ title, align: "right" });
 const COLUMNS: readonly Column[] = [
-  ...[{ title: "node" }, { title: "kernel" }, right("multiply-adds"), right("bytes"), right("a byte")],
+  ...[{ title: "node" }, right("count"), { title: "kernel" }, right("multiply-adds"), right("bytes"), right("a byte")],
   ...[right("median"), right("limit"), right("of limit"), right("predicted"), { title: "bound by" }],
 ];
-const ms = (value: number | null): string => (value === null ? "-" : milliseconds(value));
+const time = (value: number): string => (value < 0.1 ? `${(1000 * value).toPrecision(3)} µs` : milliseconds(value));
+const ms = (value: number | null): string => (value === null ? "-" : time(value));
 const number = (value: number | null): string => (value === null ? "-" : count(value));
 
-/** The rows as a table; `summed`: with a line for all of them. */
+/** Rows that ask for the same of one kernel, which a model repeats, as the first of them with the median of their times; and how many they are. */
+function alike(rows: readonly RooflineRow[]): [RooflineRow, number][] {
+  const groups = new Map<string, RooflineRow[]>();
+  for (const row of rows) {
+    const key = [row.op, row.kernel, row.multiply_adds, row.bytes].join("/");
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()].map((group) => {
+    const median_ms = median(group.map((row) => row.median_ms));
+    const share_of_limit = median_ms === 0 || group[0]!.limit_ms === null ? null : group[0]!.limit_ms / median_ms;
+    return [{ ...group[0]!, median_ms, share_of_limit }, group.length];
+  });
+}
+
+/** The rows as a table, those of a model that are alike in one; `summed`: with a line for all of them. */
 export function rooflineTable(rows: readonly RooflineRow[], summed: boolean): string {
   const sum = (of: (row: RooflineRow) => number | null): number => rows.reduce((all, row) => all + (of(row) ?? 0), 0);
   const total = sum((row) => row.median_ms);
-  const lines = rows.map((row) => [
-    ...[row.name, row.kernel, number(row.multiply_adds), number(row.bytes), row.intensity?.toFixed(1) ?? "-"],
-    ...[milliseconds(row.median_ms), ms(row.limit_ms)],
+  const lines = alike(rows).map(([row, alikes]) => [
+    ...[
+      row.name,
+      `${alikes}`,
+      row.kernel,
+      number(row.multiply_adds),
+      number(row.bytes),
+      row.intensity?.toFixed(1) ?? "-",
+    ],
+    ...[time(row.median_ms), ms(row.limit_ms)],
     ...[row.share_of_limit === null ? "-" : percent(row.share_of_limit, 0), ms(row.predicted_ms), row.bound],
   ]);
   const limit = sum((row) => row.limit_ms);
   const whole = [
-    ...["all", "", count(sum((row) => row.multiply_adds)), count(sum((row) => row.bytes)), ""],
+    ...["all", `${rows.length}`, "", count(sum((row) => row.multiply_adds)), count(sum((row) => row.bytes)), ""],
     ...[milliseconds(total), milliseconds(limit), percent(limit / total, 0), ms(sum((row) => row.predicted_ms)), ""],
   ];
   return table(COLUMNS, summed ? [...lines, whole] : lines);

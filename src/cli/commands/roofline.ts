@@ -21,7 +21,8 @@ interface Options extends MachineOptions, InputOptions {
 
 const NOTE = `
 The limit is the longer of multiply-adds at the machine's peak and bytes at the bandwidth of the cache (or memory) that holds them: no code can
-be faster. Steps of a model are timed one by one; a product's data stays in the smallest cache that holds it.`;
+be faster. Steps of a model are timed one by one; a product's data stays in the smallest cache that holds it.
+Above 100 %, data was in a smaller cache than its size tells.`;
 
 /** Adds `bench roofline` to `bench`. */
 export function addRoofline(bench: Command): void {
