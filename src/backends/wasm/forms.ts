@@ -14,7 +14,11 @@ export const runsDense = ({ op, rows, cols, tokens, kept }: Omit<WeightUse, "lay
   op === "linear" && kept > denseFrom(tokens) * rows * cols;
 
 /**
- * The share of kept weights from which a dense product is faster, whatever the shape (docs/tuning.md has the measurements). With few tokens both read
- * weights from memory, 4 bytes each dense, 6 sparse; with more, what counts is the work beside multiplying that indices make.
+ * The share of kept weights from which a dense product is faster, whatever the shape (docs/tuning.md has the measurements). A single token has a sparse
+ * kernel of its own, which is never slower; from two to a dozen, panels are too narrow to make up for looking indices up.
  */
-const denseFrom = (tokens: number): number => (tokens <= 8 ? 0.7 : tokens <= 12 ? 0.82 : 0.92);
+function denseFrom(tokens: number): number {
+  if (tokens === 1) return 1;
+  if (tokens > 12) return 0.92;
+  return tokens <= 8 ? 0.68 : 0.82;
+}
