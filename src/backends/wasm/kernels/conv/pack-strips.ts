@@ -6,7 +6,7 @@ import { fourApart } from "./frame.js";
 import { channelFloats, type Strips } from "./strips.js";
 
 /** Strips that a chunk packs side by side, so that each line of the image comes into the first cache once. */
-const ABREAST = 4;
+const ABREAST = 16;
 /** Vectors that a chunk packs, about. */
 const VECTORS = 4096;
 
