@@ -6,6 +6,7 @@ import { PROGRAM_HEADER, STEP, STEP_BYTES } from "../src/backends/wasm/driver.js
 import { installNodeHost } from "../src/backends/wasm/host.node.js";
 import type { Argument, Buffer, KernelCode, Lowering } from "../src/backends/wasm/kernel.js";
 import { lowerDots } from "../src/backends/wasm/kernels/matmul/dots.js";
+import { lowerMaskDots } from "../src/backends/wasm/kernels/matmul/mask-dots.js";
 import {
   lowerPanelMultiply,
   type PanelSchedule,
@@ -24,7 +25,8 @@ import { Tensor } from "../src/tensor/index.js";
 /**
  * Times Y = W · X (W [M, K] constant) kernel by kernel, in turn, in one process: `tsx bench/matmul-lab.ts M K N THREADS CASE…`, a case being
  * `ort`, `ort-right` (weight as the right operand), `dense` or `PATTERN/LAYOUT[/DTYPE]`, each with `~width,slab,block` to
- * override the schedule `^token` for token-major x and y, and `^dots` for dot products. SECONDS in the environment sets the time for all samples;
+ * override the schedule `^token` for token-major x and y, `^dots` for dot products and `^masks` for those of
+ * bits and values. SECONDS in the environment sets the time for all samples;
  * PRODUCT=1 times
  * the last launch, the product, without what goes before it (packing x).
  */
@@ -70,7 +72,7 @@ function worst(weight: Float32Array, y: (m: number, n: number) => number): numbe
 
 function ours(text: string): Case {
   const [left, options = ""] = text.split("~");
-  const dots = text.includes("^dots");
+  const dots = /\^(dots|masks)/.test(text);
   const token = dots || text.includes("^token");
   const order: Order = token ? "token-major" : "feature-major";
   const [pattern = "", layout, dtype = "float32"] = left!.replace(/\^\w+/, "").split("/");
@@ -120,8 +122,9 @@ function ours(text: string): Case {
   if (dots) {
     const shared = { weight: value, perm: [0, 1], K, N, x: input, y: output, order, yStride: M };
     const spec = { ...shared, epilogue: NO_EPILOGUE };
-    if (constant instanceof SparseTensor) lowerSparseDots({ ...spec, slab }, constant, to);
-    else lowerDots(spec, to);
+    if (!(constant instanceof SparseTensor)) lowerDots(spec, to);
+    else if (text.includes("^masks")) lowerMaskDots(spec, constant, to);
+    else lowerSparseDots({ ...spec, slab }, constant, to);
   } else lowerPanels();
   function lowerPanels(): void {
     const panels = panelsFor(value, undefined, K, N, to, schedule);

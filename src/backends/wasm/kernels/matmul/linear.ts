@@ -2,6 +2,7 @@ import { type LinearSpec, linearCost, linearSpec } from "../../../specs/matmul/l
 import { isSparse } from "../../../specs/matmul/weights.js";
 import type { Argument, Kernel, Lowering } from "../../kernel.js";
 import { lowerDots, MOST_DOTS } from "./dots.js";
+import { lowerMaskDots, masksWell } from "./mask-dots.js";
 import { lowerPanelMultiply, type PanelSchedule, panelsFor, scheduleFor } from "./panel.js";
 import { type Panels, pack } from "./panels.js";
 import { lowerSparseDots } from "./sparse-dots.js";
@@ -26,8 +27,9 @@ export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
       const shared = { weight, perm, K, N, x: to.buffer(x), y: to.buffer(node.outputs[0]!), order: yOrder, epilogue };
       const [bias, residual] = [spec.bias, spec.residual].map((i) => (i === null ? 0 : to.buffer(node.inputs[i]!)));
       const dots = { ...shared, yStride: yOrder === "token-major" ? M : N, bias: bias!, residual: residual! };
-      if (isSparse(constant)) lowerSparseDots({ ...dots, slab: schedule.slab }, constant, to);
-      else lowerDots(dots, to);
+      if (!isSparse(constant)) lowerDots(dots, to);
+      else if (masksWell(constant)) lowerMaskDots(dots, constant, to);
+      else lowerSparseDots({ ...dots, slab: schedule.slab }, constant, to);
       return;
     }
     const panels = panelsFor(weight, undefined, K, N, to, schedule);
