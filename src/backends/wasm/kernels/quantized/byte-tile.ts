@@ -40,7 +40,8 @@ export const byteTile: DotTile = (f, { rows, tokens }, at, device) => {
               [odd, even].forEach((codes, half) => {
                 if (tokens > 1) f.set(moving, input(t, half as 0 | 1));
                 const sum = set[half % sets]!;
-                f.set(sum, madd(codes, held[half] ?? moving, sum, device));
+                const [first, second] = tokens > 1 ? [moving, codes] : [codes, held[half]!];
+                f.set(sum, madd(first, second, sum, device));
               });
               if (tokens > 1 && t % 2 === 1 && t < tokens - 1) fence(1);
             });

@@ -13,8 +13,8 @@ import { packedWeight, ROWS } from "./weights.js";
 type I = Local<"i32">;
 type V = Local<"v128">;
 
-/** Tokens up to which dot products beat panels. */
-export const MOST_DOTS = 16;
+/** Tokens up to which dot products beat panels, by bits. */
+const MOST_DOTS = { 8: 16, 4: 8 } as const;
 
 /** What a tile of rows × tokens reads. */
 export interface TileArguments {
@@ -38,15 +38,16 @@ export interface TileShape {
 /** Adds a tile's loop over all inputs; the sums, by row and token, are the caller's to free. Lanes are partial sums. */
 export type DotTile = (f: Func, shape: TileShape, at: TileArguments, device: DeviceInfo) => V[][];
 
-/** Whether dot products know a form: 8 bits with a scale a row, 4 bits with one for 32 inputs or more. */
-export const hasDots = ({ bits, group }: QuantizedForm): boolean => (bits === 8 ? group === null : group !== null);
+/** Whether dot products know a form (8 bits with a scale a row, 4 bits with one for 32 inputs or more) and do best with so many tokens. */
+export const takesDots = ({ bits, group }: QuantizedForm, tokens: number): boolean =>
+  (bits === 8) === (group === null) && tokens <= MOST_DOTS[bits];
 
 export interface Dots {
   readonly weight: Value;
   readonly form: QuantizedForm;
   readonly M: number;
   readonly K: number;
-  /** At most MOST_DOTS. */
+  /** As many as `takesDots` takes. */
   readonly N: number;
   /** [N, K]. */
   readonly x: Value;
@@ -87,7 +88,7 @@ function passesOf(tokens: number, bits: number): { first: number; tokens: number
 
 /** Rows that go with so many tokens: about 8 accumulators. */
 const rowsFor = (tokens: number, bits: number): number =>
-  bits === 8 ? ([0, 4, 2, 2, 2][tokens] ?? 1) : ([0, 4, 2][tokens] ?? 1);
+  bits === 8 ? ([0, 4, 2, 2, 2][tokens] ?? 1) : ([0, 4, 4, 2, 2][tokens] ?? 1);
 
 function dotsCode(tokens: number, form: QuantizedForm, order: Order, epilogue: Epilogue): KernelCode {
   return {

@@ -2,7 +2,7 @@ import { linearCost } from "../../../specs/matmul/linear.js";
 import { type QuantizedLinearSpec, quantizedLinearSpec } from "../../../specs/quantized/linear.js";
 import type { Argument, Kernel } from "../../kernel.js";
 import { pack, panelsOf } from "../matmul/panels.js";
-import { hasDots, lowerDots, MOST_DOTS } from "./dots.js";
+import { lowerDots, takesDots } from "./dots.js";
 import { lowerQuantizedPanels, PANEL_WIDTH } from "./panel.js";
 
 /** MatMul, Gemm, FusedMatMul and Linear with a quantized weight (layouts `dense` with int8 values, `dense:gG`) and float32 activations. */
@@ -20,7 +20,7 @@ export const quantizedLinear: Kernel<QuantizedLinearSpec, null> = {
       bias: operand(spec.bias),
       residual: operand(spec.residual),
     };
-    if (batch === 1 && N <= MOST_DOTS && hasDots(form) && (N === 1 || xOrder === "token-major")) {
+    if (batch === 1 && takesDots(form, N) && (N === 1 || xOrder === "token-major")) {
       lowerDots({ ...shared, K, N, x, y }, to);
       return;
     }
