@@ -32,7 +32,8 @@ table, shown against its fastest dense row (SDPA).
 
 Linear layers are 95.2 % of ViT-B's multiply-adds and 96.6 % of ViT-L's (12·width² a token and block, where attention has 2·tokens·width), so with the
 rest as it is 2:4 could bring 1.91 and 1.93 times at most, 90 % 7.0 and 7.6. int8 weights alone save bytes, not multiply-adds: with 197 tokens each weight
-is used 197 times, and bytes do not bind.`,
+is used 197 times, and bytes do not bind. (onnxruntime-node, which outputs are checked against, rounds activations to int8 for those too, hence that row's
+difference; onnxruntime-web does not, and agrees with Nonzero within 2e-6.)`,
     speed: imagesASecond,
   },
   sam: {
