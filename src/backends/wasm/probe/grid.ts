@@ -66,11 +66,13 @@ function rowwise(rows: number): (() => Sample)[] {
 }
 
 function attention(rows: number): (() => Sample)[] {
-  const heads = [1, 8, rows, 64];
-  return [
-    () => operation("MatMul", 13, [heads, [1, 8, 64, rows]]),
-    () => operation("Attention", 23, [heads, heads, heads]),
-  ];
+  return [32, 64].flatMap((size) => {
+    const heads = [1, 8, rows, size];
+    return [
+      () => operation("MatMul", 13, [heads, [1, 8, size, rows]]),
+      () => operation("Attention", 23, [heads, heads, heads]),
+    ];
+  });
 }
 
 /** What is measured to calibrate a machine: each kind of kernel over sizes that tell its terms apart. */

@@ -84,6 +84,18 @@ export async function probePeaks(
   }
 }
 
+/** Float32 multiply-adds a second with `threads` threads: the first of `probePeaks`' figures, at once. */
+export function peakMultiplyAdds(threads: number): number {
+  const session = new Session(detectDevice(threads));
+  const memory = session.hold(null);
+  try {
+    return multiplyRate(benchOf(session, memory, 2 * BUDGET_MS), MULTIPLIES[0]!);
+  } finally {
+    memory.release();
+    session.release();
+  }
+}
+
 const LAUNCHES = 64;
 
 /** A thread's share of what is in a level and in no smaller one: half of the cache, or several times the last. */
