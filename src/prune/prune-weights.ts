@@ -6,6 +6,7 @@ import type { LayerPruner, PrunedLayer } from "./layer-pruner.js";
 import { mendWeight, weightMatrix } from "./mask-weight.js";
 import { magnitudePruner } from "./methods/scores.js";
 import { replaceConstants } from "./replace.js";
+import { retargeted } from "./retarget.js";
 import type { InputStatistics } from "./statistics/index.js";
 import type { Weight } from "./weights.js";
 
@@ -17,6 +18,13 @@ export interface CalibrationOptions {
    * samples run once for each set of weights with the same inputs. "dense": all by the inputs that they have in the model as it is.
    */
   readonly order?: "sequential" | "dense";
+  /**
+   * For "sequential" and methods that change weights: what a layer is mended to give. "own" (default): what its weight as it was would give on the inputs that
+   * it now gets, as SparseGPT has it. "dense": what it gives in the dense model, so that it makes up for what pruning the layers before it
+   * changed (asymmetric calibration: "GPTAQ", arXiv 2504.02692); the samples run through both models, and errors are told of the weight so moved. It fits what it sees
+   * closely: with few rows for each input it does harm.
+   */
+  readonly target?: "dense" | "own";
   /** For "dense": bytes that the sums of all layers may take at a time; the samples run again for those beyond. Default 1 GiB. */
   readonly memory?: number;
   /** Threads that run the samples; default: all processors, at most 8. */
@@ -66,14 +74,16 @@ export async function* pruneWeights(
     });
   const samples = await collectSamples(model.graph, calibration.samples);
   const sources = sourcesOf(model, weights);
-  const { order = "sequential", memory = GIBIBYTE } = calibration;
+  const { order = "sequential", target = "own", memory = GIBIBYTE } = calibration;
   const gram = method.needs === "gram";
+  const reference = order === "sequential" && target === "dense" && gram ? model : undefined;
   const batches = order === "sequential" ? sources.map((source) => [source]) : batchesWithin(memory, sources, gram);
   const pruned = new Map<Value, Constant>();
   for (const [b, batch] of batches.entries()) {
     const statistics = await calibrate(replaceConstants(model, pruned), samples, batch, {
       gram,
       signal,
+      reference: pruned.size > 0 ? reference : undefined, // nothing has changed before the first
       ...(calibration.threads === undefined ? {} : { threads: calibration.threads }),
       onSample: (done) => calibration.onSample?.(b * samples.length + done, batches.length * samples.length),
     });
@@ -124,9 +134,11 @@ export async function inTurn(
     const original = weightMatrix(weight);
     const pattern = pruning.pattern(weight);
     const groups = statistics ?? [null];
-    const layers = rowGroups(original, groups.length).map((part, g) =>
-      pruning.method.prune(part, groups[g]!, pattern, pruning.options),
-    );
+    const layers = rowGroups(original, groups.length).map((part, g) => {
+      const seen = groups[g]!;
+      const wanted = seen?.cross ? retargeted(part, seen) : part;
+      return pruning.method.prune(wanted, seen, pattern, pruning.options);
+    });
     const layer = layers.length === 1 ? layers[0]! : joined(layers);
     return { ...layer, weightInfo: weight, original, pattern, milliseconds: performance.now() - start };
   });

@@ -38,6 +38,7 @@ interface Options {
   readonly calibrate?: string;
   readonly samples?: number;
   readonly order: "sequential" | "dense";
+  readonly target: "dense" | "own";
   readonly json?: boolean;
 }
 
@@ -84,6 +85,14 @@ export function addSparsify(program: Command): void {
         .choices(["sequential", "dense"])
         .default("sequential"),
     )
+    .addOption(
+      new Option(
+        "--target <target>",
+        "in sequence, mend each layer to give what its own weight would give on its new inputs, or what it gives in the dense model (with many samples)",
+      )
+        .choices(["own", "dense"])
+        .default("own"),
+    )
     .option(
       "--layout <layout>",
       "smallest (fewest bytes), auto (fastest, where that depends on the layout), or one by its name: csr, bsr:16x16, …",
@@ -101,7 +110,7 @@ export function addSparsify(program: Command): void {
 /** The samples, and how their runs are told; nothing where the method looks at no inputs. */
 function calibrationFor(
   model: Model,
-  { method, calibrate, samples, order }: Options,
+  { method, calibrate, samples, order, target }: Options,
   task: { title: string },
   title: string,
 ): { calibration?: CalibrationOptions } {
@@ -111,7 +120,7 @@ function calibrationFor(
     const left = ((performance.now() - start) / done) * (total - done);
     task.title = `${title}: calibrating, ${done} of ${total} runs, about ${Math.ceil(left / 1000)} s left`;
   };
-  return { calibration: { samples: calibrationSamples(calibrate, inputsOf(model), samples), order, onSample } };
+  return { calibration: { samples: calibrationSamples(calibrate, inputsOf(model), samples), order, target, onSample } };
 }
 
 const inputsOf = ({ graph }: Model): Value[] => graph.inputs.filter((input) => !graph.constants.has(input));

@@ -194,7 +194,7 @@ describe("pruning with calibration", () => {
     const { model: pruned, weights } = await applyFakeSparsity(model, {
       pattern: "50%",
       method: sparseGpt,
-      calibration: { samples: xs, threads: 1 },
+      calibration: { samples: xs, threads: 1, target: "own" },
     });
     expect(weights.map(({ weight }) => weight.name)).toEqual(["w1", "w2", "w3"]);
     const [w1] = [...pruned.graph.constants].filter(([value]) => value.name === "w1").map(([, constant]) => constant);

@@ -16,6 +16,8 @@ export interface InputStatistics {
   readonly sumOfSquares: Float64Array;
   /** XᵀX [channels, channels], row-major, both triangles; null where only norms were asked for. */
   readonly gram: Float64Array | null;
+  /** X̂ᵀX [channels, channels], row-major, where these are inputs X̂ of a pruned model that were summed up beside the dense model's X. */
+  readonly cross?: Float64Array | null;
 }
 
 /** Rows that are multiplied together. */
