@@ -159,10 +159,14 @@ function stripPass(
   done: (t: number, v: number, low: V128, high: V128 | null) => void,
 ): void {
   const quads = form === "quads";
-  const sums = Array.from({ length: tokens }, () => f.localArray("v128", count));
+  const most = kept && vectors * tokens <= 4 ? 4 : 2;
+  // A dot product of quads waits four cycles for the sums that it adds to: neighbouring words have sums of their own.
+  const sets = quads ? Math.min(most, Math.max(1, Math.floor(SUMS / (tokens * count)))) : 1;
+  const all = Array.from({ length: sets }, () => Array.from({ length: tokens }, () => f.localArray("v128", count)));
+  const sums = all[0]!;
   const highs = quads ? [] : Array.from({ length: tokens }, () => f.localArray("v128", count));
   const offsets = !quads && kept ? f.localArray("v128", tokens) : [];
-  for (const sum of [...sums, ...highs, offsets].flat()) f.set(sum, i32x4.const(0));
+  for (const sum of [...all.flat(), ...highs, offsets].flat()) f.set(sum, i32x4.const(0));
   const x = f.localArray("i32", tokens);
   x.forEach((pointer, t) => {
     f.set(pointer, t === 0 ? i32.add(at.x, i32.mul(at.xStride, token)) : i32.add(x[t - 1]!, at.xStride));
@@ -176,7 +180,7 @@ function stripPass(
   const before = offsets.length > 0 ? f.localArray("v128", tokens) : [];
   const fence = fences(f, w);
   const size = 16 * vectors;
-  const spacing = loadsPerFence((quads ? 1 : 2) * tokens * count + offsets.length + before.length + tokens + 1);
+  const spacing = loadsPerFence((quads ? sets : 2) * tokens * count + offsets.length + before.length + tokens + 1);
   let loads = 0;
 
   const step = (u: number, unroll: number): void => {
@@ -186,14 +190,15 @@ function stripPass(
       f.set(word, kept ? v128.load32_splat(i32.add(x[t]!, shift)) : v128.load32_splat(x[t]!, 4 * u));
     });
     offsets.forEach((sum, t) => {
-      const all = u === 0 ? words[t]! : i16x8.add(before[t]!, words[t]!);
-      if (u < unroll - 1) f.set(before[t]!, all);
-      else f.set(sum, i32x4.add(sum, i32x4.dot_i16x8_s(all, OFFSETS)));
+      const together = u === 0 ? words[t]! : i16x8.add(before[t]!, words[t]!);
+      if (u < unroll - 1) f.set(before[t]!, together);
+      else f.set(sum, i32x4.add(sum, i32x4.dot_i16x8_s(together, OFFSETS)));
     });
     for (let v = 0; v < count; v++) {
       f.set(weights, v128.load(w, u * size + 16 * (first + v)));
       words.forEach((word, t) => {
-        f.set(sums[t]![v]!, (quads ? QUADS : PAIRS).add(sums[t]![v]!, word, weights));
+        const sum = all[u % sets]![t]![v]!;
+        f.set(sum, (quads ? QUADS : PAIRS).add(sum, word, weights));
       });
       if (!quads) {
         f.set(weights, i16x8.shr_s(weights, 8));
@@ -222,9 +227,15 @@ function stripPass(
       ),
     );
   };
-  const unroll = kept && vectors * tokens <= 4 ? 4 : 2;
-  loop(i32.and(at.count, -unroll), unroll);
-  loop(i32.and(at.count, unroll - 1), 1);
+  loop(i32.and(at.count, -most), most);
+  loop(i32.and(at.count, most - 1), 1);
+  for (const set of all.slice(1)) {
+    set.forEach((row, t) => {
+      row.forEach((sum, v) => {
+        f.set(sums[t]![v]!, i32x4.add(sums[t]![v]!, sum));
+      });
+    });
+  }
   sums.forEach((row, t) => {
     row.forEach((sum, v) => {
       if (quads) {
@@ -238,7 +249,7 @@ function stripPass(
     });
   });
   f.free(
-    ...sums.flat(),
+    ...all.flat(2),
     ...highs.flat(),
     ...offsets,
     ...x,
