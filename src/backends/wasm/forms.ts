@@ -19,6 +19,6 @@ export const runsDense = ({ op, rows, cols, tokens, kept }: Omit<WeightUse, "lay
  */
 function denseFrom(tokens: number): number {
   if (tokens === 1) return 1;
-  if (tokens > 12) return 0.92;
+  if (tokens > 12) return 0.88;
   return tokens <= 8 ? 0.68 : 0.82;
 }
