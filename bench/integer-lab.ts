@@ -1,4 +1,3 @@
-import { setFlagsFromString } from "node:v8";
 import type { DeviceInfo, Kernel } from "../src/backends/wasm/kernel.js";
 import { deviceInfo, lower } from "../src/backends/wasm/kernels/batch-matmul/harness.node.js";
 import { integerKernels } from "../src/backends/wasm/kernels/integer/index.js";
@@ -12,7 +11,6 @@ import { Tensor } from "../src/tensor/index.js";
  * Times dynamically quantized products, kernels alone, in turn in one process, one thread: `tsx bench/integer-lab.ts M K N CASE…`, a case being
  * `float32`, `int8`, or either with `/PATTERN/LAYOUT`: `int8/2:4/semi-structured`. SECONDS in the environment sets the time for all.
  */
-void setFlagsFromString;
 const [M = 3072, K = 768, N = 256] = process.argv.slice(2, 5).map(Number);
 const cases = process.argv.slice(5);
 const device: DeviceInfo = { ...deviceInfo(), threads: 1 };
@@ -28,6 +26,8 @@ const codes = Float32Array.from({ length: K * M }, () => Math.round(127 * random
 interface Case {
   readonly name: string;
   readonly kept: number;
+  /** Puts its operands into the harness's memory, which is one for all. */
+  write(): void;
   run(): void;
 }
 
@@ -54,20 +54,13 @@ function caseOf(name: string): Case {
   const kernels: readonly Kernel[] = integer ? integerKernels : matmulKernels;
   const lowered = lower(builder.build(), [x], kernels, device);
   if (lowered === null) throw new Error(`no kernel takes ${name}`);
-  return {
-    name,
-    kept,
-    run() {
-      lowered.run();
-    },
-    ...{ write: () => lowered.write([x]) },
-  };
+  return { name, kept, write: () => lowered.write([x]), run: () => lowered.run() };
 }
 
-const list = cases.map(caseOf) as (Case & { write(): void })[];
+const list = cases.map(caseOf);
 const samples = new Map<Case, number[]>(list.map((c) => [c, []]));
-const turn = (c: Case & { write(): void }, milliseconds: number): number => {
-  c.write(); // the harness has one memory for all
+const turn = (c: Case, milliseconds: number): number => {
+  c.write();
   c.run();
   let runs = 0;
   const start = performance.now();
