@@ -51,7 +51,8 @@ the positions' tables and k with ones where it is: the same function, for 5 % mo
   real: {
     title: "Models with real weights",
     about: `Speed of models that are used, pruned in all linear layers (Moonshine) or all convolutions but depthwise ones (PP-OCRv4), by magnitude. What pruning
-leaves of what a model knows is another matter: [pruning.md](pruning.md).`,
+leaves of what a model knows is another matter: [pruning.md](pruning.md). Moonshine base is published quantized, and is made float32 again here; the
+detector's output is taken before its last sigmoid. A decoder's step copies its caches in and out, in every runtime.`,
     speed: [">time", ({ median_ms }) => milliseconds(median_ms)],
   },
 };
