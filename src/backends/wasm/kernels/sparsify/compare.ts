@@ -37,7 +37,7 @@ export function compareUnit(
   const words = f.local("i32", scratch);
   const end = f.local("i32", i32.add(scratch, 16));
   const [closest, greatest] = [f.local("v128", i32x4.const(-1)), f.local("v128", i32x4.const(0))];
-  const unroll = 2;
+  const unroll = 1;
   f.doWhile(
     () => {
       for (let i = 0; i < unroll; i++) {
@@ -68,10 +68,11 @@ interface Pair {
 function comparePair(f: Func, element: ElementCode, by: Ranking, from: Four<Pointer>, pair: Pair): void {
   const wide = element.bytes === 4;
   const tiles = wide ? [0, 1] : [0];
-  const x = from.map((row) => tiles.map((tile) => element.ordered(f, v128.load(row, pair.x + 16 * tile), by, pair.greatest)));
+  const x = from.map((row) =>
+    tiles.map((tile) => element.ordered(f, v128.load(row, pair.x + 16 * tile), by, pair.greatest)),
+  );
   /** Differences of 16 bits of two tiles' row, from those of their vectors. */
-  const difference = (of: (tile: number) => V128): V128 =>
-    wide ? i16x8.narrow_i32x4_s(of(0), of(1)) : of(0);
+  const difference = (of: (tile: number) => V128): V128 => (wide ? i16x8.narrow_i32x4_s(of(0), of(1)) : of(0));
   const minus = wide ? i32x4.sub : i16x8.sub_sat_s;
   const word = (upper: V128, lower: V128, at: number): void => {
     const bytes = f.local("v128", i8x16.narrow_i16x8_s(upper, lower));
@@ -80,10 +81,11 @@ function comparePair(f: Func, element: ElementCode, by: Ranking, from: Four<Poin
     f.free(bytes);
   };
   const rotated = (v: Vector): V128 =>
-    wide ? v128.shuffle32(v, v, [1, 2, 3, 0]) : v128.shuffle(v, v, [2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9]);
+    wide
+      ? v128.shuffle32(v, v, [1, 2, 3, 0])
+      : v128.shuffle(v, v, [2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9]);
   const right = (r: number): V128 => difference((tile) => minus(x[r]![tile]!, rotated(x[r]![tile]!)));
-  const below = (r: number, by: number): V128 =>
-    difference((tile) => minus(x[r]![tile]!, x[(r + by) & 3]![tile]!));
+  const below = (r: number, by: number): V128 => difference((tile) => minus(x[r]![tile]!, x[(r + by) & 3]![tile]!));
   for (const half of [0, 1] as const) {
     word(right(2 * half), right(2 * half + 1), LESS.right[half]);
     word(below(2 * half, 1), below(2 * half + 1, 1), LESS.below[half]);

@@ -76,7 +76,14 @@ function writePlaces(f: Func, element: ElementCode, low: Vector, high: Vector, s
 }
 
 /** Packs the vector `i` of 16 bytes a row: a tile of float32, or two of two bytes. */
-function packVector(f: Func, device: DeviceInfo, element: ElementCode, place: Pointer, to: PackTargets, i: number): void {
+function packVector(
+  f: Func,
+  device: DeviceInfo,
+  element: ElementCode,
+  place: Pointer,
+  to: PackTargets,
+  i: number,
+): void {
   const lookUp = lookUpBytes(device);
   const index = element.bytes === 4 ? i32.load8_u : i32.load16_u;
   const entry = f.local("i32");

@@ -51,10 +51,7 @@ export function settle(f: Func, device: DeviceInfo, scratch: Local<"i32">, low: 
   [low, high].forEach((half, i) => {
     f.set(half, v128.not(dropped[i]!));
     // From two rows of two tiles to two tiles of two rows.
-    const turned = v128.or(
-      v128.and(i16x8.shr_u(half, 4), words(0x00f0)),
-      v128.and(i16x8.shl(half, 4), words(0x0f00)),
-    );
+    const turned = v128.or(v128.and(i16x8.shr_u(half, 4), words(0x00f0)), v128.and(i16x8.shl(half, 4), words(0x0f00)));
     f.set(half, v128.or(v128.and(half, words(0xf00f)), turned));
   });
   f.free(...dropped, ...before, ...less.within.flat(), ...less.across.flat(), ...less.one, less.two, ...less.three);

@@ -80,38 +80,66 @@ function writeCodes(
   const pair = f.localArray("v128", 4);
   const target = f.local("i32");
   const tileStride = f.local("i32", i32.shl(stride, 2));
-  for (let col = 0; col < 4; col++) {
-    for (let eight = 0; eight < 4; eight++) stageCodes(f, scratch, codes, 512 * eight + 16 * col, 16 * eight);
-    f.set(target, i32.add(to, i32.mul(stride, col)));
-    for (let group = 0; group < 4; group++) {
-      four.forEach((codes, eight) => {
-        f.set(codes, v128.load(scratch, SCRATCH.turned + 64 * group + 16 * eight));
-      });
-      const [p, q, r, s] = four as [Vector, Vector, Vector, Vector];
-      f.set(pair[0]!, v128.shuffle32(p, q, [0, 4, 1, 5]));
-      f.set(pair[1]!, v128.shuffle32(r, s, [0, 4, 1, 5]));
-      f.set(pair[2]!, v128.shuffle32(p, q, [2, 6, 3, 7]));
-      f.set(pair[3]!, v128.shuffle32(r, s, [2, 6, 3, 7]));
-      four.forEach((codes, tile) => {
-        const [near, far] = [pair[tile & 2]!, pair[(tile & 2) + 1]!];
-        f.set(codes, v128.shuffle32(near, far, tile % 2 === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]));
-      });
-      four.forEach((codes, tile) => {
-        f.if(
-          whole,
-          () => f.storeV128(target, codes),
-          () => {
-            f.if(i32.gt_s(left, 4 * (4 * group + tile)), () => {
-              f.storeV128(scratch, codes, SCRATCH.turned + 64 * group);
-              f.memoryCopy(target, i32.add(scratch, SCRATCH.turned + 64 * group), inside);
-            });
-          },
-        );
-        f.increment(target, tileStride);
-      });
-    }
-  }
+  const [from, first] = [f.local("i32", codes), f.local("i32", to)];
+  const end = f.local("i32", i32.add(codes, 64));
+  const turned = f.local("i32");
+  const turnedEnd = f.local("i32", i32.add(scratch, SCRATCH.turned + 256));
+  const tilesLeft = f.local("i32");
+  f.doWhile(
+    () => {
+      for (let eight = 0; eight < 4; eight++) stageCodes(f, scratch, from, 512 * eight, 16 * eight);
+      f.set(target, first);
+      f.set(turned, i32.add(scratch, SCRATCH.turned));
+      f.set(tilesLeft, i32.shr_s(left, 2));
+      f.doWhile(
+        () => {
+          turnFour(f, turned, four, pair);
+          f.if(
+            whole,
+            () => {
+              for (const codes of four) {
+                f.storeV128(target, codes);
+                f.increment(target, tileStride);
+              }
+            },
+            () => {
+              four.forEach((codes, tile) => {
+                f.if(i32.gt_s(tilesLeft, tile), () => {
+                  f.storeV128(turned, codes);
+                  f.memoryCopy(target, turned, inside);
+                });
+                f.increment(target, tileStride);
+              });
+            },
+          );
+          f.increment(turned, 64);
+          f.increment(tilesLeft, -4);
+        },
+        () => i32.lt_u(turned, turnedEnd),
+      );
+      f.increment(from, 16);
+      f.increment(first, stride);
+    },
+    () => i32.lt_u(from, end),
+  );
+  f.free(from, first, end, turned, turnedEnd, tilesLeft);
   f.free(whole, inside, ...four, ...pair, target, tileStride);
+}
+
+/** Reads four vectors of four words and turns them: the first words of each, the second, … */
+function turnFour(f: Func, from: Local<"i32">, four: readonly Vector[], pair: readonly Vector[]): void {
+  four.forEach((words, i) => {
+    f.set(words, v128.load(from, 16 * i));
+  });
+  const [p, q, r, s] = four as [Vector, Vector, Vector, Vector];
+  f.set(pair[0]!, v128.shuffle32(p, q, [0, 4, 1, 5]));
+  f.set(pair[1]!, v128.shuffle32(r, s, [0, 4, 1, 5]));
+  f.set(pair[2]!, v128.shuffle32(p, q, [2, 6, 3, 7]));
+  f.set(pair[3]!, v128.shuffle32(r, s, [2, 6, 3, 7]));
+  four.forEach((words, i) => {
+    const [near, far] = [pair[i & 2]!, pair[(i & 2) + 1]!];
+    f.set(words, v128.shuffle32(near, far, i % 2 === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7]));
+  });
 }
 
 /** A column's codes of eight strips, for each of 16 tiles four bytes. */
