@@ -27,6 +27,8 @@ export interface Peaks {
 /** What a family of kernels takes: seconds by term, in the order of the family's terms (see `families.ts`). */
 export interface Family {
   readonly seconds: readonly number[];
+  /** Share of memory's bandwidth that it reaches where it is bound by that; 1 where that was not measured. */
+  readonly memory: number;
   /** Measurements that the terms were fitted to, and the median of their relative errors after that. */
   readonly points: number;
   readonly error: number;
@@ -51,7 +53,7 @@ export interface Machine {
   readonly families: Readonly<Record<string, Family>>;
 }
 
-export const MACHINE_VERSION = 1;
+export const MACHINE_VERSION = 2;
 
 /** The smallest level that holds so many bytes. */
 export function levelFor({ levels }: Peaks, bytes: number): Level {
@@ -90,6 +92,6 @@ const arePeaks = (peaks: unknown): boolean => {
   );
 };
 const isFamily = (family: unknown): boolean => {
-  const { seconds, points, error } = (family ?? {}) as Partial<Family>;
-  return Array.isArray(seconds) && seconds.every(isTime) && isTime(points) && isTime(error);
+  const { seconds, memory, points, error } = (family ?? {}) as Partial<Family>;
+  return Array.isArray(seconds) && seconds.every(isTime) && isRate(memory) && isTime(points) && isTime(error);
 };

@@ -14,16 +14,16 @@ const peaks = {
     { name: "memory", capacity: null, read: 10e9, copy: 10e9 },
   ],
 };
-const family = { seconds: [1e-7, 1.4e-10, 1e-11, 5e-9, 1e-10], points: 9, error: 0.02 };
+const family = { seconds: [1e-7, 1.4e-10, 1e-11, 5e-9, 1e-10], memory: 1, points: 9, error: 0.02 };
 const machine: Machine = {
-  ...{ version: 1, device: "wasm", name: "a test", engine: "none", software: false, threads: 1 },
+  ...{ version: 2, device: "wasm", name: "a test", engine: "none", software: false, threads: 1 },
   ...{ one: peaks, all: peaks, launch: 1e-8 },
   families: {
     "linear/dense/float32/many": family,
     "linear/sparse/float32/many": family,
     "linear/sparse/float32/1": family,
     "linear/dense/float32/1": family,
-    "kernel/softmax": { seconds: [1e-7, 1e-10, 0], points: 3, error: 0.01 },
+    "kernel/softmax": { seconds: [1e-7, 1e-10, 0], memory: 1, points: 3, error: 0.01 },
   },
 };
 
@@ -77,6 +77,16 @@ describe("a prediction", () => {
     expect(bound(2048, 2048, 1, 1)).toBe("memory");
     expect(bound(512, 512, 256, 1)).toBe("compute");
     expect(bound(8, 8, 1, 1)).toBe("overhead");
+  });
+
+  test("takes longer from memory where a family does not reach its bandwidth", () => {
+    const half = {
+      ...machine,
+      families: { ...machine.families, "linear/dense/float32/1": { ...family, memory: 0.5 } },
+    };
+    const cost = costOf(productOf(4096, 4096, 1, 1));
+    const [all, less] = [machine, half].map((m) => predictTime("linear", cost, m, cost.bytes).seconds);
+    expect(less! - all!).toBeCloseTo((4 * 4096 * 4096) / 10e9, 6);
   });
 
   test("knows a family of its own, the nearest, or says that it has none", () => {
@@ -150,7 +160,7 @@ describe("machineFrom", () => {
     ["threads", { threads: 0 }],
     ["all", { all: { ...peaks, float32: -1 } }],
     ["one", { one: { ...peaks, levels: [] } }],
-    ["families", { families: { x: { seconds: [null], points: 1, error: 0 } } }],
+    ["families", { families: { x: { seconds: [null], memory: 1, points: 1, error: 0 } } }],
   ])("refuses a wrong %s", (field, change) => {
     const json = change === null ? null : { ...machine, ...change };
     expect(() => machineFrom(json)).toThrow(expect.objectContaining({ code: "invalid-argument", place: { field } }));

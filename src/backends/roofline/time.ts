@@ -53,8 +53,8 @@ export function predictTime(kernel: string, cost: Cost, machine: Machine, workin
 function productTime(cost: Cost, product: Product, machine: Machine, workingSet: number): Prediction {
   const family = familyFor(productFamily(product), machine);
   const level = levelFor(machine.all, workingSet);
-  const traffic = streamBytes(product) / level.read;
   if (family === undefined) return unknown(cost, machine, workingSet);
+  const traffic = streamBytes(product) / (level.read * (level.capacity === null ? family.memory : 1));
   const [run, vectors, passes, strips, moved] = productTerms(product).map((term, i) => term * family.seconds[i]!);
   const compute = vectors! + passes! + strips!;
   const each = machine.families[kernelFamily("elementwise")]?.seconds[1] ?? 0;

@@ -1,6 +1,7 @@
 import { Executor, optimize, specialize } from "../../../compiler/index.js";
 import { NonzeroError } from "../../../tensor/index.js";
 import {
+  dot,
   type Family,
   fitSeconds,
   kernelFamily,
@@ -90,33 +91,44 @@ export async function calibrate(
   { signal, onProgress, budget }: ProbeOptions,
   samples: readonly (() => Sample)[] = calibrationSamples(),
 ): Promise<Record<string, Family>> {
-  const points = new Map<string, (Point & { traffic: number })[]>();
+  const points = new Map<string, (Point & { traffic: number; memory: boolean })[]>();
   for (const [i, make] of samples.entries()) {
     const sample = make();
     onProgress?.(i / samples.length, sample.name);
     await new Promise((resolve) => setTimeout(resolve));
     if (signal?.aborted) throw new NonzeroError("aborted", "the calibration was stopped");
     const { step, seconds } = await measureSample(sample, peaks.threads, budget);
-    const { name, terms, traffic } = describe(step.kernel, step.cost, peaks);
-    points.set(name, [...(points.get(name) ?? []), { terms, seconds, traffic }]);
+    const { name, ...point } = describe(step.kernel, step.cost, peaks);
+    points.set(name, [...(points.get(name) ?? []), { ...point, seconds }]);
   }
   return Object.fromEntries([...points].map(([name, list]) => [name, familyOf(list)]));
 }
 
 /** The family that a kernel's time belongs to, what its terms count, and the seconds that bringing its weight takes. */
-function describe(kernel: string, cost: Cost, peaks: Peaks): { name: string; terms: number[]; traffic: number } {
+function describe(
+  kernel: string,
+  cost: Cost,
+  peaks: Peaks,
+): { name: string; terms: number[]; traffic: number; memory: boolean } {
   const { product } = cost;
   if (product === undefined || OWN_TERMS.has(kernel))
-    return { name: kernelFamily(kernel), terms: kernelTerms(cost), traffic: 0 };
-  const traffic = streamBytes(product) / levelFor(peaks, cost.bytes).read;
-  return { name: productFamily(product), terms: productTerms(product), traffic };
+    return { name: kernelFamily(kernel), terms: kernelTerms(cost), traffic: 0, memory: false };
+  const { read, capacity } = levelFor(peaks, cost.bytes);
+  const traffic = streamBytes(product) / read;
+  return { name: productFamily(product), terms: productTerms(product), traffic, memory: capacity === null };
 }
 
-/** Fitted to what was not bound by memory: there the kernel's own speed does not show. */
-function familyOf(points: readonly (Point & { traffic: number })[]): Family {
-  const free = points.filter(({ traffic, seconds }) => traffic < 0.7 * seconds);
+/**
+ * Fitted to what was not bound by memory, where the kernel's own speed does not show; what was says how much of the bandwidth it reaches.
+ */
+function familyOf(points: readonly (Point & { traffic: number; memory: boolean })[]): Family {
+  const free = points.filter(({ traffic, seconds, memory }) => !memory && traffic < 0.7 * seconds);
   const used = free.length >= 3 ? free : points;
   const seconds = fitSeconds(used);
-  const errors = relativeErrors(used, seconds).sort((a, b) => a - b);
-  return { seconds, points: used.length, error: errors[errors.length >> 1]! };
+  const errors = relativeErrors(used, seconds);
+  const bound = points.filter((point) => point.memory && dot(point.terms, seconds) < point.seconds);
+  const shares = bound.map(({ traffic, seconds: measured }) => Math.min(1, traffic / measured));
+  return { seconds, memory: shares.length === 0 ? 1 : middle(shares), points: used.length, error: middle(errors) };
 }
+
+const middle = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;

@@ -11,6 +11,13 @@ const SHAPES = [
 ] as const;
 const TOKENS = [1, 4, 10, 24, 48, 100, 256];
 
+/** From memory, where the last cache is not larger. */
+const LARGE = [
+  [24576, 512],
+  [12288, 1024],
+  [16384, 768],
+] as const;
+
 const CONVOLUTIONS = [
   [32, 32, 56],
   [256, 64, 7],
@@ -78,6 +85,11 @@ function attention(rows: number): (() => Sample)[] {
 /** What is measured to calibrate a machine: each kind of kernel over sizes that tell its terms apart. */
 export const calibrationSamples = (): (() => Sample)[] => [
   ...products(),
+  ...LARGE.map(
+    ([rows, depth]) =>
+      () =>
+        product(rows, depth, 1, "dense"),
+  ),
   ...convolutions(),
   ...[14, 28, 56].map((side) => () => depthwise(64, side)),
   ...[16, 64, 256].flatMap(rowwise),
