@@ -89,7 +89,7 @@ function ours(text: string): Case {
     constant = new SparseTensor([M, K], [0, 1], stored);
     kept = mask.data.reduce((a, b) => a + b, 0);
   }
-  const base = scheduleFor(constant);
+  const base = scheduleFor(constant, N);
   const [width = base.width, slab = base.slab, block = base.block] = options
     .replace(/\^\w+/g, "")
     .split(",")

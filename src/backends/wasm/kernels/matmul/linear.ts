@@ -17,11 +17,19 @@ export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
   schedules: ({ layout }) =>
     layout === "dense"
       ? [null, { width: 12, slab: 192, block: 96 }, { width: 6, slab: 128, block: 24 }]
-      : [null, { width: 12, slab: 128, block: 0 }, { width: 8, slab: 256, block: 0 }],
+      : [
+          null,
+          { width: 12, slab: 128, block: 0 },
+          { width: 8, slab: 256, block: 0 },
+          { width: 12, slab: 192, block: 0 },
+          { width: 8, slab: 384, block: 0 },
+          { width: 8, slab: 1024, block: 0 },
+          { width: 12, slab: 1024, block: 0 },
+        ],
   lower(spec, tuned, node, to) {
     const constant = to.constant(node.inputs[spec.weight]!)!;
-    const schedule = tuned ?? scheduleFor(constant);
     const { M, K, N, batch, perm, xOrder, yOrder, epilogue } = spec;
+    const schedule = tuned ?? scheduleFor(constant, N);
     const [weight, x] = [node.inputs[spec.weight]!, node.inputs[spec.x]!];
     if (batch === 1 && N <= (isSparse(constant) ? 1 : MOST_DOTS) && (N === 1 || xOrder === "token-major")) {
       const shared = { weight, perm, K, N, x: to.buffer(x), y: to.buffer(node.outputs[0]!), order: yOrder, epilogue };

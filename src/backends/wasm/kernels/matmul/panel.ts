@@ -60,19 +60,22 @@ const SLAB_BYTES = 36 * 1024;
 
 /**
  * The schedule where none is given. Where few entries are kept, a longer slab costs misses in the first cache but saves carrying
- * sums from slab to slab; rows of X that are two whole cache lines make such misses fewer.
+ * sums from slab to slab; rows of X that are two whole cache lines make such misses fewer. Narrow panels (few `tokens`) hide no misses.
  */
-export function scheduleFor(weight: Constant): PanelSchedule {
+export function scheduleFor(weight: Constant, tokens = Number.POSITIVE_INFINITY): PanelSchedule {
   if (!isSparse(weight)) return { width: 6, slab: 384, block: 96 };
   const { rows, cols, parts } = weight.stored;
   const density = parts.values!.size / (rows * cols);
   if (density >= 0.15) return { width: 12, slab: 192, block: 0 };
-  const slab = Math.min(MOST_SLAB, Math.ceil(cols / 8) * 8);
+  const most = tokens <= FEW_TOKENS ? FEW_TOKENS_SLAB : MOST_SLAB;
+  const slab = Math.min(most, Math.max(72, Math.ceil(cols / 8) * 8));
   const { share } = streamOf(weight, [0, rows], slab);
   return { width: share === 1 && density >= 0.07 ? 8 : 12, slab, block: 0 };
 }
 /** Inputs of the longest slab: of X in panels of 8 vectors, 128 KB, which the second cache delivers. */
 const MOST_SLAB = 1024;
+const FEW_TOKENS = 32;
+const FEW_TOKENS_SLAB = 384;
 
 /** How X [K, N] is to be packed for this weight. */
 export function panelsFor(
