@@ -47,6 +47,18 @@ describe.each(BOTH_WAYS_ALGORITHMS)("Sparsify24 by %s", (algorithm) => {
 
   it("over several panels, bands and chunks", () => {
     check(randomTensor([548, 1100], 5), algorithm);
+    check(randomTensor([264, 648], 6).to("bfloat16"), algorithm);
+  });
+
+  it("where few units have ties, NaN or infinities", () => {
+    const x = randomTensor([128, 512], 8, 4);
+    const values = Float32Array.from(x.numbers());
+    for (let i = 0; i < 40; i++) {
+      const at = (i * 7919) % 65000;
+      values[at + 1 + (i % 3)] = [values[at]!, -values[at]!, Number.NaN, Number.NEGATIVE_INFINITY][i % 4]!;
+      if (i % 5 === 0) values[at + 512] = values[at]!;
+    }
+    for (const dtype of DTYPES) check(new Tensor("float32", x.shape, values).to(dtype), algorithm);
   });
 
   it("where places differ in their lowest bits alone, or not at all", () => {
@@ -102,6 +114,14 @@ describe("Sparsify24", () => {
 });
 
 describe("Sparsify24Like", () => {
+  it.each(DTYPES)("packs several panels, bands and chunks of %s", (dtype) => {
+    const x = randomTensor([548, 648], 9);
+    const pattern = graphOf({ op: "Sparsify24", domain: "ai.nonzero", inputs: [x], outputs: 5 });
+    const mask = evaluateGraph(pattern.graph, pattern.feeds, operators)[4]!;
+    const inputs = [randomTensor([548, 648], 10).to(dtype), mask];
+    checkOperator({ op: "Sparsify24Like", domain: "ai.nonzero", inputs, outputs: 2 }, sparsifyKernels, NAME);
+  });
+
   it("packs any tensor under a mask", () => {
     const cases = fc.record({
       rows: fc.integer({ min: 1, max: 20 }),
