@@ -4,6 +4,7 @@ import { milliseconds } from "../src/cli/output.js";
 import { replaceFile } from "../src/cli/write-file.js";
 import { barChart, type Group } from "./chart.js";
 import { drawInto, markdown, threadsText, times } from "./markdown.js";
+import { overheadSection } from "./overhead-table.js";
 import { GOALS, missedGoals, type Run, readResults, titleOf } from "./results.js";
 import { drawTalk } from "./talk/draw.js";
 
@@ -17,7 +18,7 @@ function runTable(run: Run): string {
   const rows = results.map((r) => {
     const goal = GOALS[run.kind][r.pattern];
     const marked = (field: "dense_ratio" | "ort_web_ratio"): string =>
-      goal?.[0] === field ? `**${times(r[field])}** (goal ${goal[1]})` : times(r[field]);
+      goal?.[field] === undefined ? times(r[field]) : `**${times(r[field])}** (goal ${goal[field]})`;
     return [
       `${r.threads}`,
       r.pattern,
@@ -90,7 +91,7 @@ Load average while measuring: ${Math.min(...loads)} to ${Math.max(...loads)} (wh
 
 ${missed.length === 0 ? "All goals are met." : `Goals missed:\n\n${missed.join("\n")}`}
 
-${sections.join("\n\n")}`;
+${[...sections, overheadSection()].join("\n\n")}`;
 
 drawInto(PAGE, drawn);
 drawTalk();

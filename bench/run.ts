@@ -18,7 +18,16 @@ const SHAPES = [
   { m: 3072, k: 768, n: 256 },
   { m: 1024, k: 4096, n: 256 },
 ];
-const PATTERNS = ["dense", "50%", "2:4", "75%", "90%", "block:16x16@90%"];
+const PATTERNS = [
+  "dense",
+  "15%",
+  "50%",
+  "2:4",
+  "75%",
+  "90%",
+  "95%",
+  ...["8x8@90", "16x16@80", "16x16@90", "64x64@90"].map((b) => `block:${b}%`),
+];
 const THREADS = [1, 2];
 
 const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
