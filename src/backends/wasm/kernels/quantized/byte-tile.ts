@@ -1,7 +1,7 @@
 import { f32x4, i32, i32x4, type Local, v128 } from "../../asm/index.js";
 import { madd } from "../../math.js";
 import { fences } from "../matmul/fences.js";
-import { type DotTile, pointers } from "./dots.js";
+import { type DotTile, pointers } from "./tile.js";
 
 /** Steps of 8 inputs in a round of the loop: rows are padded to 16. */
 const STEPS = 2;

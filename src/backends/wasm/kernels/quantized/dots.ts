@@ -2,7 +2,7 @@ import type { Value } from "../../../../graph/index.js";
 import { type Epilogue, epilogueKey, type Order } from "../../../specs/matmul/epilogue.js";
 import { formKey, type QuantizedForm } from "../../../specs/quantized/form.js";
 import { type Func, f32x4, i32, type Local } from "../../asm/index.js";
-import { type Argument, type DeviceInfo, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
+import { type Argument, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { transpose } from "../matmul/panels.js";
 import { storeBlock } from "../matmul/store.js";
 import { byteTile } from "./byte-tile.js";
@@ -15,28 +15,6 @@ type V = Local<"v128">;
 
 /** Tokens up to which dot products beat panels, by bits. */
 const MOST_DOTS = { 8: 16, 4: 8 } as const;
-
-/** What a tile of rows × tokens reads. */
-export interface TileArguments {
-  readonly w: I;
-  readonly rowBytes: I;
-  /** The first token's inputs, and the distance to the next one's. */
-  readonly x: I;
-  readonly xStride: I;
-  /** First row's scales and zero points, and the bytes of a row's; not read where a row has one scale. */
-  readonly scales: I;
-  readonly zeros: I;
-  readonly scaleBytes: I;
-}
-
-export interface TileShape {
-  readonly rows: number;
-  readonly tokens: number;
-  readonly form: QuantizedForm;
-}
-
-/** Adds a tile's loop over all inputs; the sums, by row and token, are the caller's to free. Lanes are partial sums. */
-export type DotTile = (f: Func, shape: TileShape, at: TileArguments, device: DeviceInfo) => V[][];
 
 /** Whether dot products know a form (8 bits with a scale a row, 4 bits with one for 32 inputs or more) and do best with so many tokens. */
 export const takesDots = ({ bits, group }: QuantizedForm, tokens: number): boolean =>
@@ -154,11 +132,4 @@ function storeLane(f: Func, line: readonly V[], to: I, offset: number): void {
     f.storeV128(to, f32x4.add(f32x4.add(a, b), f32x4.add(c, d)), offset + 4 * first);
     f.free(...lanes);
   }
-}
-
-/** Pointers to `count` rows, `stride` bytes apart. */
-export function pointers(f: Func, count: number, first: I, stride: I): I[] {
-  const list = f.localArray("i32", count);
-  list.forEach((pointer, i) => f.set(pointer, i === 0 ? first : i32.add(list[i - 1]!, stride)));
-  return list;
 }

@@ -1,8 +1,8 @@
 import { f32x4, i16x8, i32, i32x4, type Local, v128 } from "../../asm/index.js";
 import { madd } from "../../math.js";
 import { fences } from "../matmul/fences.js";
-import { type DotTile, pointers } from "./dots.js";
 import { vectorsOf } from "./inputs.js";
+import { type DotTile, pointers } from "./tile.js";
 
 type V = Local<"v128">;
 
