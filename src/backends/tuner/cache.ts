@@ -50,7 +50,7 @@ export async function readEntries(
     const text = await cache.read(name);
     return text === null ? new Map() : parseEntries(text, identity);
   } catch (cause) {
-    const reason = `the tuning cache is passed over and written anew: ${cause instanceof Error ? cause.message : cause}`;
+    const reason = `the tuning cache is passed over, the next result starts a new one: ${cause instanceof Error ? cause.message : cause}`;
     warn(new NonzeroError("io", reason, { file: name }, { cause }));
     return new Map();
   }
