@@ -1,6 +1,13 @@
 import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
 import { type Func, f32x4, i16x8, i32, i32x4, type Local, type V128, v128 } from "../../asm/index.js";
-import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
+import {
+  type Argument,
+  type Buffer,
+  type DeviceInfo,
+  type KernelCode,
+  kernelFunction,
+  type Lowering,
+} from "../../kernel.js";
 import { activate } from "../../math.js";
 import { mapLine } from "../lines.js";
 import { fences, loadsPerFence } from "../matmul/fences.js";
@@ -108,35 +115,46 @@ function code({ strips, N, floats, epilogue }: FewProduct): KernelCode {
           f.increment(entry, STRIP_BYTES);
           f.increment(offset, 4 * height);
         });
-        f.set(offset, i32.shl(row, 2));
-        const left = f.local("i32", i32.sub(M, row));
-        f.set(rows, i32.min_s(rows, left));
-        const line = f.localArray("i32", 4);
-        const target = f.local("i32");
-        for (let t = 0; t < N; t++) {
-          const inY = i32.add(i32.mul(i32.shl(M, 2), t), offset);
-          f.set(line[0]!, i32.add(sums, i32.add(i32.mul(sumStride, t), offset)));
-          f.set(line[1]!, i32.add(scales, offset));
-          f.set(line[2]!, i32.add(bias, offset));
-          f.set(line[3]!, i32.add(residual, inY));
-          f.set(target, i32.add(y, inY));
-          const read = [true, floats, epilogue.bias, epilogue.residual !== ""];
-          const sources = line.filter((_, i) => read[i]);
-          mapLine(f, sources, target, rows, (...loaded) => {
-            let i = 0;
-            const [sum, scale, added, late] = read.map((is) => (is ? loaded[i++]! : null));
-            if (!scale) return sum!;
-            let value: V128 = f32x4.mul(f32x4.convert_i32x4_s(sum!), scale);
-            if (added) value = f32x4.add(value, added);
-            if (late && epilogue.residual === "before") value = f32x4.add(value, late);
-            value = activate(f, epilogue.activation, epilogue.params, value, device);
-            return late && epilogue.residual === "after" ? f32x4.add(value, late) : value;
-          });
-        }
+        finishRows(f, { N, floats, epilogue }, { row, rows, M, sums, sumStride, scales, bias, residual, y }, device);
       }),
   };
 }
 type Places = [I, I, I, I, I, I, I, I, I, I, I];
+
+/** The ends of a chunk's rows [row, row + rows) for each token: sums [N, sumStride bytes] to y. */
+export function finishRows(
+  f: Func,
+  { N, floats, epilogue }: Pick<FewProduct, "N" | "floats" | "epilogue">,
+  at: { row: I; rows: I; M: I; sums: I; sumStride: I; scales: I; bias: I; residual: I; y: I },
+  device: DeviceInfo,
+): void {
+  const { row, rows, M, sums, sumStride, scales, bias, residual, y } = at;
+  const offset = f.local("i32", i32.shl(row, 2));
+  const left = f.local("i32", i32.sub(M, row));
+  f.set(rows, i32.min_s(rows, left));
+  const line = f.localArray("i32", 4);
+  const target = f.local("i32");
+  for (let t = 0; t < N; t++) {
+    const inY = i32.add(i32.mul(i32.shl(M, 2), t), offset);
+    f.set(line[0]!, i32.add(sums, i32.add(i32.mul(sumStride, t), offset)));
+    f.set(line[1]!, i32.add(scales, offset));
+    f.set(line[2]!, i32.add(bias, offset));
+    f.set(line[3]!, i32.add(residual, inY));
+    f.set(target, i32.add(y, inY));
+    const read = [true, floats, epilogue.bias, epilogue.residual !== ""];
+    const sources = line.filter((_, i) => read[i]);
+    mapLine(f, sources, target, rows, (...loaded) => {
+      let i = 0;
+      const [sum, scale, added, late] = read.map((is) => (is ? loaded[i++]! : null));
+      if (!scale) return sum!;
+      let value: V128 = f32x4.mul(f32x4.convert_i32x4_s(sum!), scale);
+      if (added) value = f32x4.add(value, added);
+      if (late && epilogue.residual === "before") value = f32x4.add(value, late);
+      value = activate(f, epilogue.activation, epilogue.params, value, device);
+      return late && epilogue.residual === "after" ? f32x4.add(value, late) : value;
+    });
+  }
+}
 
 interface Pass {
   readonly form: Form;

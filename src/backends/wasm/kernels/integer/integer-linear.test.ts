@@ -129,7 +129,7 @@ describe("integer kernels", () => {
         ];
         run("MatMulInteger", "", operands, {}, exactly);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -177,7 +177,7 @@ describe("integer kernels", () => {
           run("DynamicQuantizedLinear", "ai.nonzero", operands, attributes, closely(6 * 255 * 0.01 * K * 2 ** -2 + 4));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -203,7 +203,7 @@ describe("integer kernels", () => {
           run("DynamicQuantizedLinear", "ai.nonzero", floating, { activation: "Relu" }, closely(2.6 * K + 4));
         },
       ),
-      { numRuns: 45 },
+      { numRuns: 25 },
     );
   });
 

@@ -9,6 +9,7 @@ import { pack, panelsOf } from "../matmul/panels.js";
 import { hasQuads, PAIRS, QUADS } from "./dot.js";
 import { type Factors, lowerFactors } from "./factors.js";
 import { lowerFew, MOST_FEW } from "./few.js";
+import { type Groups, groupsOf, lowerGather, writeGroups } from "./gather.js";
 import { lowerPanelProduct, paddedRows, slabOf } from "./panel.js";
 import { type Form, type Quantized, quantize, wordsOf } from "./quantize.js";
 import { lowerSparsePanel } from "./sparse-panel.js";
@@ -47,7 +48,10 @@ export const integerLinear: Kernel<IntegerSpec, null> = {
     const zeros = zerosOf(spec, node, to);
     const quads = hasQuads(to.device) && fitsBytes(constant, zeros);
     const { M, K, N } = spec;
-    const stored = constant instanceof SparseTensor ? storedSparse(constant, N, quads) : storedDense(M, K, N, quads);
+    const stored =
+      constant instanceof SparseTensor
+        ? storedSparse(constant, N, quads, 4 * to.device.threads)
+        : storedDense(M, K, N, quads);
     const { form } = stored;
     const dot = form === "quads" ? QUADS : PAIRS;
     const key = keyOf(form, spec, spec.xZeroPoint === null ? null : node.inputs[spec.xZeroPoint]!);
@@ -69,6 +73,14 @@ export const integerLinear: Kernel<IntegerSpec, null> = {
       return;
     }
     const words = wordsOf(form, K);
+    if (stored.kind === "groups") {
+      const { groups } = stored;
+      const entries = entriesFor(constant as SparseTensor);
+      const name = `integer/groups/${form}/${groups.chunks}`;
+      const w = to.prepared(weight, name, groups.bytes, (target) => writeGroups(groups, entries, target));
+      lowerGather({ groups, words, w, x: x.words, ...product, ...ends }, to);
+      return;
+    }
     const panels = panelsOf(words, N, stored.width);
     const packed = to.derived(xValue, `integer/panels/${key}/${panels.pitch}/${panels.count}`, () =>
       pack(to, panels, "token-major", x.words, words),
@@ -101,6 +113,7 @@ function zerosOf({ wZeroPoint }: IntegerSpec, node: Node, at: NodeContext): Arra
 /** How a weight is stored for so many tokens, and the form of x that goes with it. */
 type StoredAs =
   | { readonly kind: "strips"; readonly form: Form; readonly strips: Strips }
+  | { readonly kind: "groups"; readonly form: Form; readonly groups: Groups }
   | { readonly kind: "rows"; readonly form: Form; readonly width: number }
   | { readonly kind: "stream"; readonly form: Form; readonly width: number; readonly choice: Choice };
 type Choice = ReturnType<typeof chooseWords>;
@@ -111,13 +124,21 @@ function storedDense(M: number, K: number, N: number, quads: boolean): StoredAs 
   return { kind: "rows", form: dot.form, width: mostVectors(dot) };
 }
 
-function storedSparse(weight: SparseTensor, N: number, quads: boolean): StoredAs {
+/** Tokens up to which four rows that share nothing, a token at a time, beat panels. */
+const MOST_GATHERED = 3;
+
+function storedSparse(weight: SparseTensor, N: number, quads: boolean, chunks: number): StoredAs {
   const forms: readonly Form[] = quads ? ["quads", "pairs", "sixes"] : ["pairs", "sixes"];
   const known = recall(weight);
   if (N <= MOST_FEW) {
     if (known.strips?.quads !== quads) known.strips = { quads, found: sparseStrips(known.entries, forms) };
     const strips = known.strips.found;
     if (strips !== null) return { kind: "strips", form: strips.form, strips };
+    if (N <= MOST_GATHERED) {
+      if (known.groups?.chunks !== chunks) known.groups = { chunks, found: groupsOf(known.entries, "sixes", chunks) };
+      const groups = known.groups.found;
+      if (groups !== null) return { kind: "groups", form: "sixes", groups };
+    }
   }
   if (known.stream?.quads !== quads) known.stream = { quads, found: chooseWords(known.entries, forms) };
   const choice = known.stream.found;
@@ -129,6 +150,7 @@ function storedSparse(weight: SparseTensor, N: number, quads: boolean): StoredAs
 /** What plans found out about a sparse weight, for the plans after them. */
 interface Known {
   readonly entries: Entries;
+  groups?: { readonly chunks: number; readonly found: Groups | null };
   strips?: { readonly quads: boolean; readonly found: Strips | null };
   stream?: { readonly quads: boolean; readonly found: Choice };
 }

@@ -68,28 +68,43 @@ function keptWords({ rows, cols, start, columns }: Entries, first: number, heigh
   return wordsKept(used, cols, form);
 }
 
+/** Words are shared by all rows that keep the same columns of a place: lists of them are pointers alone. */
+const known: Record<Form, Map<number, readonly KeptWord[]>> = { pairs: new Map(), quads: new Map(), sixes: new Map() };
+
 /** The fewest words that hold all used columns of a row of `cols`; `used` goes on for 4 more. */
 export function wordsKept(used: Uint8Array, cols: number, form: Form): KeptWord[] {
   const kept: KeptWord[] = [];
-  if (form !== "sixes") {
-    const each = levelsOfWord(form);
-    for (let at = 0; at < cols; at += each) {
-      const list = Array.from({ length: each }, (_, i) => (used[at + i]! ? at + i : -1));
-      if (list.some((column) => column >= 0)) kept.push({ word: at / each, columns: list });
+  const each = form === "pairs" ? 2 : 4;
+  for (let at = 0; at < cols; at += each) {
+    let mask = 0;
+    for (let i = 0; i < each; i++) if (used[at + i]!) mask |= 1 << i;
+    if (mask === 0) continue;
+    let words = known[form].get(16 * at + mask);
+    if (words === undefined) {
+      words = wordsOfMask(at, mask, form);
+      known[form].set(16 * at + mask, words);
     }
-    return kept;
-  }
-  for (let at = 0; at < cols; at += 4) {
-    const list = [0, 1, 2, 3].filter((i) => used[at + i]!);
-    const group = (at / 4) * PAIRS_OF_FOUR.length;
-    for (let i = 0; i < list.length; i += 2) {
-      const [a, b] = [list[i]!, list[i + 1]];
-      const pair = PAIRS_OF_FOUR.findIndex(([p, q]) => (b === undefined ? p === a || q === a : p === a && q === b));
-      const columnsOf = PAIRS_OF_FOUR[pair]!.map((c) => (c === a || c === b ? at + c : -1));
-      kept.push({ word: group + pair, columns: columnsOf });
-    }
+    for (const word of words) kept.push(word);
   }
   return kept;
+}
+
+/** The words for the columns at + i whose bit i is set. */
+function wordsOfMask(at: number, mask: number, form: Form): KeptWord[] {
+  const has = (i: number): boolean => ((mask >> i) & 1) === 1;
+  if (form !== "sixes") {
+    const each = levelsOfWord(form);
+    return [{ word: at / each, columns: Array.from({ length: each }, (_, i) => (has(i) ? at + i : -1)) }];
+  }
+  const list = [0, 1, 2, 3].filter(has);
+  const words: KeptWord[] = [];
+  for (let i = 0; i < list.length; i += 2) {
+    const [a, b] = [list[i]!, list[i + 1]];
+    const pair = PAIRS_OF_FOUR.findIndex(([p, q]) => (b === undefined ? p === a || q === a : p === a && q === b));
+    const columns = PAIRS_OF_FOUR[pair]!.map((c) => (c === a || c === b ? at + c : -1));
+    words.push({ word: (at / 4) * PAIRS_OF_FOUR.length + pair, columns });
+  }
+  return words.sort((x, y) => x.word - y.word);
 }
 
 /** Where a strip's parts lie in a `StripImage`, from its start. */
