@@ -94,7 +94,7 @@ const oracle = (model: Model, feeds: Readonly<Record<string, Tensor>>): Tensor =
 
 /** max |a − b| / max |b|. */
 function difference(a: Tensor, b: Tensor): number {
-  const [x, y] = [a.numbers(), b.numbers()];
+  const [x, y] = [Float32Array.from(a.numbers()), Float32Array.from(b.numbers())];
   expect(a.shape).toEqual(b.shape);
   const most = y.reduce((m, value) => Math.max(m, Math.abs(value)), 0);
   return x.reduce((m, value, i) => Math.max(m, Math.abs(value - y[i]!)), 0) / most;
