@@ -15,7 +15,6 @@ const TOKENS = [1, 4, 10, 24, 48, 100, 256];
 const LARGE = [
   [24576, 512],
   [12288, 1024],
-  [16384, 768],
 ] as const;
 
 const CONVOLUTIONS = [

@@ -27,10 +27,12 @@ export function weightOf(
   perm: readonly number[],
   text: string,
 ): Constant {
-  const matrix: Matrix = { rows, cols, data: noise(rows * cols) };
   const pattern = parsePattern(text);
-  const mask = pattern.select({ ...matrix, data: matrix.data.map(Math.abs) });
-  const layout = pattern.kind === "dense" ? null : bestLayout(mask, pattern);
+  const data = noise(rows * cols);
+  if (pattern.kind === "dense") return new Tensor("float32", shape, data);
+  const matrix: Matrix = { rows, cols, data };
+  const mask = pattern.select({ ...matrix, data: data.map(Math.abs) });
+  const layout = bestLayout(mask, pattern);
   return layout === null
     ? fromMatrix(matrix, shape, perm, "float32")
     : new SparseTensor(shape, perm, layout.encode(matrix, mask));
