@@ -20,8 +20,9 @@ const SUM = 16;
  * four entries of a row: x is gathered, four loads for each quad, which two rows that keep the same columns share. (With two tokens panels are faster:
  * one load of an input's tokens, not two gathers.)
  *
- * 5 loads of vectors for 4 entries (6 for 8 of two rows), at two a cycle 0.6 cycles for an entry of 6 bytes, more than memory
- * delivers: bound by the bytes, which are 1.5 times those of the same weights in a dense matrix (1.25 times where rows pair).
+ * 5 loads of vectors for 4 entries (6 for 8 of two rows), at two a cycle 0.6 cycles for an entry of 6 bytes; measured in the second cache: one
+ * cycle. Beyond the caches that is about what memory delivers, and the bytes are 1.5 times those of the same weights in a dense
+ * matrix (1.25 times where rows pair). A dense weight that stays in the second cache is faster than a sparse one of half the weights.
  */
 export function lowerSparseDots(spec: Dots & { readonly slab: number }, weight: SparseTensor, to: Lowering): void {
   const { K, order, epilogue, x, y, yStride, slab, bias = 0, residual = 0 } = spec;
