@@ -67,7 +67,10 @@ for (const [name, bytes] of shown.sort((a, b) => b[1] - a[1]))
   console.log(`${kB(bytes)}  ${((100 * bytes) / raw).toFixed(1).padStart(5)} %  ${name}`);
 console.log(`\n${kB(raw)} minified, ${kB(gzipped).trim()} gzipped (limit ${kB(LIMIT).trim()})`);
 
-if (later.raw > 0) console.log(`and ${kB(later.gzipped).trim()} gzipped when a page asks for WebGPU`);
+if (later.raw > 0)
+  console.log(
+    `and ${kB(later.gzipped).trim()} gzipped later, by what a page asks for: WebGPU, tuning, 8-bit products, sparsification both ways`,
+  );
 
 const external = Object.values(metafile.outputs)
   .flatMap(({ imports }) => imports)

@@ -1,7 +1,10 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { everyKernel } from "../src/backends/wasm/kernels/every.js";
 import { DEVICES, NODE_TESTS, nodeTestNames, runNodeTest } from "./support/node-tests.js";
 import { testGpu } from "./support/webgpu.js";
+
+everyKernel();
 
 /** Cases that do not pass, and why. */
 const FAILING: Readonly<Record<string, string>> = {};

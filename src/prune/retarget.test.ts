@@ -69,7 +69,7 @@ test("a model whose layers are mended to give what they gave is nearer to the de
   const model = deep();
   const feeds = { x: noise([400, 24], 3) };
   const test = { x: noise([200, 24], 4) };
-  const run = (m: Model): ArrayLike<number> => {
+  const run = (m: Model): Float32Array => {
     const runner = new Runner(m, { threads: 1 });
     const { y } = runner.run(test);
     runner.release();

@@ -1,3 +1,4 @@
+import { loadKernelsFor } from "../backends/wasm/index.js";
 import { type GpuTensor, isGpuTensor } from "../backends/webgpu/gpu-tensor.js";
 import type { OwnedGpuTensor } from "../backends/webgpu/index.js";
 import {
@@ -44,6 +45,7 @@ export class Runner<R extends Results = Tensor[]> {
    */
   static async create(model: Model, options: RunnerOptions = {}): Promise<Runner<Results>> {
     const { tune } = options;
+    await loadKernelsFor(model.graph);
     const maker: Maker<Results> = await asyncMakerFor(options, model.graph.outputs);
     try {
       if (tune !== false && maker.tunable !== null) await recall(maker.tunable, tune ?? {});
@@ -56,7 +58,9 @@ export class Runner<R extends Results = Tensor[]> {
     }
   }
 
-  /** On a device that answers at once. @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
+  /**
+   * On a device that answers at once. In a page, kernels that few models need (8-bit products, sparsification both ways) are there once `create` has loaded them
+   * for some model; until then the host evaluates such operators. @throws NonzeroError "invalid-argument" for options that make no sense, "unsupported" for operators that Nonzero does not have. */
   constructor(model: Model, options: RunnerOptions = {}, made?: Maker<R>) {
     const { graph } = model;
     const maker = made ?? (makerFor(options, graph.outputs) as unknown as Maker<R>);

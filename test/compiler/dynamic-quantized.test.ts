@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { detectDevice, Session } from "../../src/backends/wasm/index.js";
+import { everyKernel } from "../../src/backends/wasm/kernels/every.js";
 import { Executor, optimize } from "../../src/compiler/index.js";
 import { readModel, writeModel } from "../../src/formats/onnx/index.js";
 import type { Graph, Model, Value } from "../../src/graph/index.js";
@@ -8,6 +9,8 @@ import { parsePattern } from "../../src/sparsity/index.js";
 import { Tensor } from "../../src/tensor/index.js";
 import { randomSource, randomTensor } from "../support/random.js";
 import { evaluate, expectClose, fusedOps, Primitives, runFused, runWasm } from "./support.js";
+
+everyKernel();
 
 const [TOKENS, K, N] = [21, 48, 40];
 const random = randomSource(3);

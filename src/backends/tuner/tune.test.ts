@@ -87,7 +87,7 @@ describe("tune", () => {
 
 it("measures what nodes share once", () => {
   const decision = (key: string, name: string): Decision =>
-    ({ ...taskOf(key, 2), step: { node: { name } } }) as Decision;
+    ({ ...taskOf(key, 2), step: { node: { name } } }) as unknown as Decision;
   const tasks = tasksOf([decision("a", "x"), decision("b", "y"), decision("a", "z")]);
   expect(tasks.map(({ key, nodes }) => [key, nodes])).toEqual([
     ["a", ["x", "z"]],

@@ -3,9 +3,11 @@ import v8 from "node:v8";
 import { Worker } from "node:worker_threads";
 import { hasRelaxedSimd } from "./features.js";
 import { setHost } from "./host.js";
+import { everyKernel } from "./kernels/every.js";
 
-/** Makes the WebAssembly device use Node's threads, and turns on relaxed SIMD where Node has it behind a flag (Node 20). */
+/** Makes the WebAssembly device use Node's threads and every kernel, and turns on relaxed SIMD where Node has it behind a flag (Node 20). */
 export function installNodeHost(): void {
+  everyKernel();
   if (!hasRelaxedSimd()) {
     try {
       v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
