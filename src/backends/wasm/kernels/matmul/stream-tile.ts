@@ -37,10 +37,10 @@ export const streamWidth = (share: 1 | 2, dtype: ValueDataType): number =>
  * of values and 1/2 of numbers for 12 multiply-adds: bound by the multiply-adds. One more load for each quad brings what the stream holds
  * further on into the first cache (2 % at 50 %).
  *
- * What is missing to that (Zen 5, 3072×768 by 768×256): at 2:4, 87 to 90 % of the peak, the stream's way from the second cache costs 4 %, carrying
- * sums from slab to slab 1 % (3 % at 75 %), the beginning and end of a strip, about 25 cycles, the rest; it alone is a sixth of the time where 20 entries
- * make a strip. V8 folds no load into a multiply-add, and a fence goes with each: 42 operations an entry in 6 cycles, of 8 a cycle, so
- * that little of this hides behind the multiply-adds.
+ * What is missing to that (Zen 5, 3072×768 by 768×256): at 2:4, 87 to 90 % of the peak, with parts switched off, the stream's way from the second cache costs 4 % and
+ * carrying sums from slab to slab 1 % (3 % at 75 %); strips of almost no entries take about 25 cycles each, which is felt where 20 entries make a strip. By
+ * V8's listing an entry is 42 operations (no load is folded into a multiply-add, and fences go with them) in 6 cycles, so little of
+ * this can hide behind the multiply-adds.
  */
 export function streamTile(
   f: Func,
