@@ -49,8 +49,7 @@ export class SweepFile {
 
 /** @throws NonzeroError "not-found", "invalid-argument". */
 export function readSweep(file: string): Heading & { readonly trials: readonly Trial[] } {
-  if (!existsSync(file)) throw new NonzeroError("not-found", "there is no such file", { file });
-  const text = readFileSync(file, "utf8");
+  const text = textOf(file);
   const lines = text.split("\n");
   const whole = text.endsWith("\n")
     ? lines.slice(0, -1)
@@ -64,7 +63,7 @@ export function readSweep(file: string): Heading & { readonly trials: readonly T
   if (!has(heading, { model: "string", samples: "number" }))
     throw new NonzeroError("invalid-argument", "it does not begin as a sweep of `nonzero sensitivity` does", { file });
   trials.forEach((trial, i) => {
-    if (!has(trial, TRIAL))
+    if (!has(trial, TRIAL) || !areNames((trial as Trial).nodes))
       throw new NonzeroError("invalid-argument", "the line is no trial", { file: `${file}:${i + 2}` });
   });
   return { ...(heading as unknown as Heading), trials: trials as Trial[] };
@@ -81,6 +80,18 @@ const TRIAL = {
   bytes: "number",
   denseBytes: "number",
 };
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = missing ? "there is no such file" : (cause as Error).message;
+    throw new NonzeroError(missing ? "not-found" : "io", reason, { file }, { cause });
+  }
+}
+
+const areNames = (value: unknown): boolean => Array.isArray(value) && value.every((name) => typeof name === "string");
 
 const has = (value: unknown, fields: Readonly<Record<string, string>>): boolean =>
   typeof value === "object" &&

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { readModelFile } from "../../formats/onnx/node.js";
-import { LAYER_PRUNERS, selectLayers, sensitivity, type Trial } from "../../prune/index.js";
+import { constantNodesToConstants, LAYER_PRUNERS, selectLayers, sensitivity, type Trial } from "../../prune/index.js";
 import { parsePattern } from "../../sparsity/index.js";
-import { locate } from "../../tensor/index.js";
+import { locate, NonzeroError } from "../../tensor/index.js";
 import { collect, wholeNumber } from "../arguments.js";
 import { calibrationSamples } from "../calibration-data.js";
 import { bytes, percent, table } from "../output.js";
@@ -59,14 +59,20 @@ async function sweep(file: string, options: Options): Promise<void> {
         title: `Try ${patterns.map(({ text }) => text).join(", ")} on each layer of ${file}`,
         task: async (context, task) => {
           const { title } = task;
-          const model = readModelFile(file);
+          const model = constantNodesToConstants(readModelFile(file));
           const inputs = model.graph.inputs.filter((input) => !model.graph.constants.has(input));
           const samples = calibrationSamples(options.calibrate, inputs, options.samples);
-          const kept = new SweepFile(output, { model: basename(file), samples: samples.length });
-          const made = new Set(kept.trials.map(({ weight, pattern, method }) => `${weight} ${pattern} ${method}`));
           const selection = { ...(layers.length > 0 ? { layers } : {}), ...(skip.length > 0 ? { skip } : {}) };
           const chosen = selectLayers(model, selection);
+          if (chosen.length === 0) throw new NonzeroError("not-found", "the model has no weights to prune", { file });
+          const kept = new SweepFile(output, { model: basename(file), samples: samples.length });
+          const made = new Set(kept.trials.map(({ weight, pattern, method }) => `${weight} ${pattern} ${method}`));
           const names = new Set(chosen.map(({ name }) => name));
+          const asked = (trial: Trial): boolean =>
+            names.has(trial.weight) &&
+            patterns.some(({ text }) => text === trial.pattern) &&
+            methods.some(({ name }) => name === trial.method);
+          const known = kept.trials.filter(asked).length;
           const of = chosen.length * patterns.length * methods.length;
           const start = performance.now();
           let now = 0;
@@ -81,13 +87,9 @@ async function sweep(file: string, options: Options): Promise<void> {
           })) {
             kept.add(trial);
             now++;
-            const left = ((performance.now() - start) / now) * (of - kept.trials.length);
-            task.title = `${title}: ${kept.trials.length} of ${of}, about ${Math.ceil(left / 1000)} s left`;
+            const left = ((performance.now() - start) / now) * (of - known - now);
+            task.title = `${title}: ${known + now} of ${of}, about ${Math.ceil(left / 1000)} s left`;
           }
-          const asked = (trial: Trial): boolean =>
-            names.has(trial.weight) &&
-            patterns.some(({ text }) => text === trial.pattern) &&
-            methods.some(({ name }) => name === trial.method);
           context.trials = kept.trials.filter(asked);
         },
       },

@@ -4,13 +4,16 @@ import { readModelFile, writeModelFile } from "../../formats/onnx/node.js";
 import type { Model, Value } from "../../graph/index.js";
 import { parseLayout, VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
 import {
+  type Allocation,
   applyFakeSparsity,
   applySparse,
   type CalibrationOptions,
+  constantNodesToConstants,
   LAYER_PRUNERS,
   type Sparsified,
   type SparsifyOptions,
   toSparseModel,
+  weightsOf,
 } from "../../prune/index.js";
 import { parsePattern } from "../../sparsity/index.js";
 import { locate, NonzeroError } from "../../tensor/index.js";
@@ -131,7 +134,7 @@ function patternOf({
   allocate,
   budget,
   method,
-}: Options): { text: string; of: SparsifyOptions["pattern"] } | undefined {
+}: Options): { text: string; of: SparsifyOptions["pattern"]; allocation?: Allocation } | undefined {
   if (allocate === undefined) {
     if (budget !== undefined) throw new NonzeroError("invalid-argument", "it needs --allocate", { field: "--budget" });
     if (pattern === undefined) return undefined;
@@ -142,7 +145,15 @@ function patternOf({
     throw new NonzeroError("invalid-argument", reason, { field: "--allocate" });
   }
   const allocation = allocationFrom(allocate, method, budget);
-  return { text: budget, of: ({ name }) => allocation.get(name)?.pattern ?? "dense" };
+  return { text: budget, of: ({ name }) => allocation.get(name)?.pattern ?? "dense", allocation };
+}
+
+/** @throws NonzeroError "not-found" for a sweep of another model, whose choices would leave this one dense. */
+function checkAllocation(model: Model, allocation: Allocation, file: string): void {
+  const names = new Set(weightsOf(constantNodesToConstants(model)).map(({ name }) => name));
+  const other = [...allocation.keys()].find((name) => !names.has(name));
+  if (other !== undefined)
+    throw new NonzeroError("not-found", `it is of another model: this one has no weight '${other}'`, { file });
 }
 
 /** @throws NonzeroError "layout" for one that there is not. */
@@ -173,6 +184,7 @@ async function sparsify(file: string, options: Options): Promise<void> {
         task: (context) => {
           context.model = readModelFile(file);
           before = statSync(file).size; // now: the output may take its place
+          if (pattern?.allocation) checkAllocation(context.model, pattern.allocation, options.allocate!);
         },
       },
       {

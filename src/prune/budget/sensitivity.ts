@@ -5,6 +5,7 @@ import { byteLengthOf } from "../../tensor/index.js";
 import { calibrate, collectSamples, sourcesOf } from "../calibration/index.js";
 import type { LayerPruner } from "../layer-pruner.js";
 import { batchesWithin, type CalibrationOptions, GIBIBYTE, inTurn, type PrunedWeight } from "../prune-weights.js";
+import { constantNodesToConstants } from "../replace.js";
 import { type LayerSelection, selectLayers } from "../select-layers.js";
 import type { Weight } from "../weights.js";
 
@@ -43,7 +44,8 @@ export interface Trial {
  * for each pair; the samples run once, or as often as the sums of all layers fit the memory given. Embeddings have no inputs to see and are passed over.
  * @throws NonzeroError as pruning does.
  */
-export async function* sensitivity(model: Model, options: SensitivityOptions): AsyncGenerator<Trial> {
+export async function* sensitivity(original: Model, options: SensitivityOptions): AsyncGenerator<Trial> {
+  const model = constantNodesToConstants(original);
   const { patterns, methods, calibration, signal, known = () => false } = options;
   const pairs = methods.flatMap((method) => patterns.map((pattern) => ({ method, pattern })));
   const open = (weight: Weight) => pairs.filter(({ method, pattern }) => !known(weight, pattern, method));
