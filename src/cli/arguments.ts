@@ -11,6 +11,13 @@ export function nonNegative(text: string): number {
   return value;
 }
 
+/** Seconds, a day at most. */
+export function positiveSeconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 86400)) throw new InvalidArgumentError("expected a number of seconds above 0.");
+  return value;
+}
+
 /** A whole number of at least `least`. */
 export const wholeNumber =
   (least: number) =>

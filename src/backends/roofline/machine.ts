@@ -70,15 +70,19 @@ export function machineFrom(json: unknown): Machine {
   if (machine.device !== "wasm" && machine.device !== "webgpu") fail("device");
   for (const field of ["name", "engine"] as const) if (typeof machine[field] !== "string") fail(field);
   if (typeof machine.software !== "boolean") fail("software");
-  if (!isRate(machine.threads)) fail("threads");
+  if (!isCount(machine.threads)) fail("threads");
   if (!isTime(machine.launch)) fail("launch");
   for (const field of ["one", "all"] as const) if (!arePeaks(machine[field])) fail(field);
+  if (machine.all.levels.length !== machine.one.levels.length) fail("all");
   const families: unknown = machine.families;
   if (typeof families !== "object" || families === null || !Object.values(families).every(isFamily)) fail("families");
   return machine;
 }
 
 const isRate = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+const MOST_THREADS = 1024;
+const isCount = (value: unknown): boolean =>
+  Number.isSafeInteger(value) && isRate(value) && (value as number) <= MOST_THREADS;
 const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value >= 0;
 const isLevel = (level: unknown): boolean => {
   const { name, capacity, read, copy } = (level ?? {}) as Partial<Level>;

@@ -32,6 +32,12 @@ export interface MatmulProblem {
 const MAX_ELEMENTS = 2 ** 28;
 const DENSE = "dense";
 
+/** @throws NonzeroError "invalid-argument" for a product whose operands or result are too large. */
+export function checkSize({ m, k, n }: Pick<MatmulProblem, "m" | "k" | "n">): void {
+  if (Math.max(m * k, k * n, m * n) > MAX_ELEMENTS)
+    throw new NonzeroError("invalid-argument", `${m}×${k} by ${k}×${n} is too large: ${MAX_ELEMENTS} elements at most`);
+}
+
 /** W under one pattern, as it is stored. */
 interface PrunedWeight {
   readonly pattern: string;
@@ -52,8 +58,7 @@ interface PrunedWeight {
  */
 export async function benchMatmul(problem: MatmulProblem, timing: Timing): Promise<Report> {
   const { m, k, n, dtype } = problem;
-  if (Math.max(m * k, k * n, m * n) > MAX_ELEMENTS)
-    throw new NonzeroError("invalid-argument", `${m}×${k} by ${k}×${n} is too large: ${MAX_ELEMENTS} elements at most`);
+  checkSize(problem);
   const patterns = [...new Map([DENSE, ...problem.patterns].map((text) => [text, parsePattern(text)])).values()];
   const next = uniform(1);
   const random = (rows: number, cols: number): Matrix => {

@@ -4,8 +4,10 @@ import { measureSample, product } from "../../backends/wasm/probe/index.js";
 import { Executor, optimize } from "../../compiler/index.js";
 import type { Model } from "../../graph/index.js";
 import { predict } from "../../runtime/predict.js";
-import { NonzeroError, type Tensor } from "../../tensor/index.js";
+import { parsePattern } from "../../sparsity/index.js";
+import { locate, NonzeroError, type Tensor } from "../../tensor/index.js";
 import { type Column, count, milliseconds, percent, table } from "../output.js";
+import { checkSize } from "./matmul.js";
 import { median } from "./statistics.js";
 
 /** A kernel under the roofline. Times in milliseconds. */
@@ -90,14 +92,21 @@ export interface ProductsProblem {
   readonly patterns: readonly string[];
 }
 
-/** Products x [n, k] · Wᵀ, W [m, k] dense and under each pattern, its data in the smallest cache that holds it. */
+/**
+ * Products x [n, k] · Wᵀ, W [m, k] dense and under each pattern, its data in the smallest cache that holds it.
+ * @throws NonzeroError "invalid-argument" for a pattern or a shape that is too large, "unsupported" for a GPU, "aborted".
+ */
 export async function productsRoofline(
   { m, k, n, patterns }: ProductsProblem,
   machine: Machine,
   { seconds, signal, say }: Rounds,
 ): Promise<RooflineRow[]> {
+  if (machine.device !== "wasm")
+    throw new NonzeroError("unsupported", "products are timed on WebAssembly alone", { field: "machine" });
+  checkSize({ m, k, n });
+  const texts = locate({ field: "--pattern" }, () => patterns.map((text) => parsePattern(text).text));
   const rows: RooflineRow[] = [];
-  for (const pattern of new Set(["dense", ...patterns])) {
+  for (const pattern of new Set(["dense", ...texts])) {
     say(`timing ${pattern}`);
     await breath(signal, rows.length);
     if (signal.aborted) break;

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { VALUE_DATA_TYPES, type ValueDataType } from "../../layouts/index.js";
-import { wholeNumber } from "../arguments.js";
+import { positiveSeconds, wholeNumber } from "../arguments.js";
 import { Disagreement, type Timing } from "../bench/lineup.js";
 import { benchMatmul } from "../bench/matmul.js";
 import { benchModels } from "../bench/models.js";
@@ -93,18 +93,12 @@ function withTiming(command: Command): Command {
     .addOption(devicesOption())
     .option("--threads <n>", "threads of wasm and of onnxruntime (default: all processors, at most 8)", wholeNumber(1))
     .option("--repeat <rounds>", "rounds to time (default: as many as --seconds holds)", wholeNumber(1))
-    .option("--seconds <s>", "seconds to spend on each contestant", positive, 3)
+    .option("--seconds <s>", "seconds to spend on each contestant", positiveSeconds, 3)
     .option("--json", "print JSON");
 }
 
 const threadsOf = ({ threads }: Pick<CommonOptions, "threads">): { threads?: number } =>
   threads === undefined ? {} : { threads };
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 86400)) throw new InvalidArgumentError("expected a number of seconds above 0.");
-  return value;
-}
 
 /** Times, prints and sets the exit code. */
 async function printed<O extends Omit<CommonOptions, "threads">, R extends Result>(

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import { readModelFile } from "../../formats/onnx/node.js";
 import { locateAsync, NonzeroError } from "../../tensor/index.js";
-import { wholeNumber } from "../arguments.js";
+import { positiveSeconds, wholeNumber } from "../arguments.js";
 import { modelRoofline, productsRoofline, type RooflineRow, type Rounds, rooflineTable } from "../bench/roofline.js";
 import { EXIT } from "../exit.js";
 import { feedsFor, type InputOptions } from "../inputs.js";
@@ -38,7 +38,7 @@ export function addRoofline(bench: Command): void {
     .addOption(new Option("--k <columns>", "columns of W").argParser(wholeNumber(1)))
     .addOption(new Option("--n <tokens>", "columns that W is multiplied with").argParser(wholeNumber(1)))
     .option("--pattern <patterns...>", "patterns of W besides dense: 2:4, 50%, block:16x16@90%")
-    .option("--seconds <s>", "seconds to time", Number, 1)
+    .option("--seconds <s>", "seconds to time", positiveSeconds, 1)
     .option("--json", "print JSON")
     .addHelpText("after", NOTE)
     .action((model: string | undefined, options: Options) => roofline(model, options));
