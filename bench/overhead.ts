@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { installedRivals, type Timing, timeInTurn } from "../src/cli/bench/lineup.js";
 import { ownVersions, thisMachine } from "../src/cli/bench/machine.js";
 import type { Contestant, Timed } from "../src/cli/bench/paired.js";
 import { median, pairedRatio, quantile } from "../src/cli/bench/statistics.js";
+import { replaceFile } from "../src/cli/write-file.js";
 import { writeModel } from "../src/formats/onnx/index.js";
 import { GraphBuilder, type Model, type Value } from "../src/graph/index.js";
 import { Runner } from "../src/node.js";
@@ -92,5 +92,5 @@ for (const [operators, links] of Object.entries(CHAINS)) {
   }
 }
 const versions = ownVersions();
-writeFileSync(RESULTS, `${JSON.stringify({ machine: thisMachine([]), versions, rounds, results }, null, 1)}\n`);
+replaceFile(RESULTS, `${JSON.stringify({ machine: thisMachine([]), versions, rounds, results }, null, 1)}\n`);
 console.log(`written to ${RESULTS}`);

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { i32, v128 } from "../src/backends/wasm/asm/index.js";
 import { detectDevice } from "../src/backends/wasm/device.js";
@@ -10,6 +9,7 @@ import { Store } from "../src/backends/wasm/store.js";
 import { ownVersions, thisMachine } from "../src/cli/bench/machine.js";
 import { type Contestant, pairedTimes } from "../src/cli/bench/paired.js";
 import { median, pairedRatio, quantile } from "../src/cli/bench/statistics.js";
+import { replaceFile } from "../src/cli/write-file.js";
 import { GraphBuilder, type Node, type Value } from "../src/graph/index.js";
 import { sparsify24 } from "../src/layouts/index.js";
 import { BOTH_WAYS_ALGORITHMS, type BothWaysAlgorithm } from "../src/sparsity/index.js";
@@ -303,7 +303,7 @@ if (given.length === 0 && chosenThreads === "") {
     results,
   };
   const text = JSON.stringify(report, null, 1).replace(/\[[\s\d.,e-]*\]/g, (list) => list.replace(/\s+/g, ""));
-  writeFileSync(RESULTS, `${text}\n`);
+  replaceFile(RESULTS, `${text}\n`);
   console.error(`wrote ${RESULTS}`);
 }
 process.exit(0);

@@ -18,7 +18,7 @@ export interface Sparsify {
   }[];
 }
 
-const ALGORITHMS: readonly string[] = ["largest_values_greedy", "largest_abs_values_greedy", "best_of_90"];
+const ALGORITHMS: readonly string[] = ["largest_values_greedy", "largest_abs_values_greedy", "best"];
 
 /** Both-ways sparsification against a plain copy of the same bytes. */
 export function drawSparsify({ date, machine, versions, results }: Sparsify): string {

@@ -139,7 +139,7 @@ async function runQuantize(file: string, options: Options): Promise<void> {
 
 async function runDequantize(file: string, { output, json = false }: Pick<Options, "output" | "json">): Promise<void> {
   const signal = interruptible();
-  const before = statSyncOrZero(file);
+  let before = 0;
   await steps<Work>(
     {},
     [
@@ -147,6 +147,7 @@ async function runDequantize(file: string, { output, json = false }: Pick<Option
         title: `Read ${file}`,
         task: (context) => {
           context.model = dequantize(readModelFile(file));
+          before = statSync(file).size; // now: the output may take its place
         },
       },
       { title: `Write ${output}`, task: (context) => write(output, context.model!, signal) },
@@ -157,9 +158,6 @@ async function runDequantize(file: string, { output, json = false }: Pick<Option
   if (json) console.log(JSON.stringify({ input: file, output, bytesBefore: before, bytesAfter: after }, null, 2));
   else console.log(`\n${output}: ${bytes(after)}, from ${bytes(before)}`);
 }
-
-/** 0 where there is no file: reading it says so. */
-const statSyncOrZero = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 async function write(output: string, model: Model, signal: AbortSignal): Promise<void> {
   try {
