@@ -1,6 +1,6 @@
 /**
  * Nonzero's front door: run ONNX models, sparse ones by their nonzeros, with onnxruntime's API. In Node this is `node.ts`; pages get it bare.
- * The rest is in subpaths: `nonzero/prune`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/predict`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
+ * The rest is in subpaths: `nonzero/prune`, `nonzero/quantize`, `nonzero/onnx`, `nonzero/sparsity`, `nonzero/layouts`, `nonzero/predict`, `nonzero/graph`, `nonzero/ops`, `nonzero/tensor`.
  */
 export {
   type CompileOptions,
