@@ -342,7 +342,7 @@ export const i16x8 = {
   shr_u: shift(141),
   add: vv(142),
   sub: vv(145),
-  sub_sat_s: vv(147),
+  sub_sat_s: vv(146),
   mul: vv(149),
   max_s: vv(152),
   gt_s: vv(49),
