@@ -1,5 +1,5 @@
 import type { Constant, Node, Value } from "../../../graph/index.js";
-import { SparseTensor } from "../../../layouts/index.js";
+import { groupSizeOf, SparseTensor } from "../../../layouts/index.js";
 import type { FusedConvAttributes } from "../../../ops/fused/conv.js";
 import { attributesFor, operatorOf, operators } from "../../../ops/index.js";
 import { type ConvAttributes, convWindow } from "../../../ops/nn/conv.js";
@@ -70,7 +70,7 @@ function convOver<Axes extends readonly number[]>(count: number, node: Node, at:
   const perm = [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1];
   const sparse = weight instanceof SparseTensor;
   if (rank < 3 || rank > 2 + count || !isFloat(x) || weight.dtype !== "float32") return null;
-  if (sparse && weight.perm.join() !== perm.join()) return null;
+  if (sparse && (weight.perm.join() !== perm.join() || groupSizeOf(weight.stored.layout) !== null)) return null;
   const y = at.type(node.outputs[0]!);
   const added = [bias, residual].filter((v): v is Value => Boolean(v));
   if (added.some((v) => !isFloat(at.type(v)))) return null;

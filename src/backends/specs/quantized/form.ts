@@ -10,11 +10,14 @@ export interface QuantizedForm {
   readonly zeroPoints: boolean;
 }
 
-/** The form of a matrix in layout `dense` with int8 values, or `dense:gG`; null for all others. */
+/** Kernels widen 32 codes by one scale, and shift to find it. */
+const isGroupSize = (size: number): boolean => size >= 32 && (size & (size - 1)) === 0;
+
+/** The form of a matrix in layout `dense` with int8 values, or `dense:gG` with G a power of two from 32 on; null for all others. */
 export function quantizedForm({ layout, parts }: Stored): QuantizedForm | null {
   if (layout === "dense") return parts.values!.dtype === "int8" ? { bits: 8, group: null, zeroPoints: false } : null;
   const group = groupSizeOf(layout);
-  if (group === null) return null;
+  if (group === null || !isGroupSize(group)) return null;
   return { bits: parts.values!.dtype === "uint4" ? 4 : 8, group, zeroPoints: parts.zero_points !== undefined };
 }
 

@@ -37,8 +37,8 @@ export const integerLinear: Kernel<IntegerSpec, null> = {
   name: "integer-linear",
   match(node, at) {
     const spec = integerSpec(node, at);
-    if (spec === null || spec.layout === "dense") return spec;
-    return zerosOf(spec, node, at) === null ? spec : null;
+    if (spec === null || zerosOf(spec, node, at) === null) return spec;
+    return at.constant(node.inputs[spec.weight]!) instanceof SparseTensor ? null : spec;
   },
   schedules: () => [null],
   lower(spec, _schedule, node, to) {

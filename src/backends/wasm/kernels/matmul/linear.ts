@@ -13,7 +13,11 @@ import { lowerSparseDots } from "./sparse-dots.js";
  */
 export const linear: Kernel<LinearSpec, PanelSchedule | null> = {
   name: "linear",
-  match: linearSpec,
+  match(node, at) {
+    const spec = linearSpec(node, at);
+    // Codes in groups are no values: a size of groups that the kernels for quantized weights do not know is evaluated.
+    return spec?.layout.startsWith("dense:g") ? null : spec;
+  },
   schedules: ({ layout }) =>
     layout === "dense"
       ? [null, { width: 12, slab: 192, block: 96 }, { width: 6, slab: 128, block: 24 }]
