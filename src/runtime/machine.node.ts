@@ -59,5 +59,5 @@ function cachesOf(): number[] | null {
   } catch {
     // No such index, or no Linux.
   }
-  return sizes.length > 0 && sizes.every((size) => size > 0) ? sizes : null;
+  return sizes.length > 0 && Array.from(sizes).every((size) => size > 0) ? sizes : null; // a level that is left out is a hole
 }

@@ -4,10 +4,13 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { TuningCache } from "./cache.js";
 
-/** `$XDG_CACHE_HOME/nonzero/tuning`, by default in `~/.cache` (XDG Base Directory Specification, where relative paths count as unset). */
+/**
+ * `tuning` in `$NONZERO_CACHE`, or in `$XDG_CACHE_HOME/nonzero`, by default in `~/.cache` (XDG Base Directory Specification, where relative paths count
+ * as unset).
+ */
 export function defaultFolder(environment: Readonly<Record<string, string | undefined>> = process.env): string {
-  const { XDG_CACHE_HOME: home } = environment;
-  return join(home?.startsWith("/") ? home : join(homedir(), ".cache"), "nonzero", "tuning");
+  const { NONZERO_CACHE: own, XDG_CACHE_HOME: home } = environment;
+  return join(own ?? join(home?.startsWith("/") ? home : join(homedir(), ".cache"), "nonzero"), "tuning");
 }
 
 /** Files in a folder, which is made when first written to; a file is written under another name and then renamed, so that it is always whole. */
