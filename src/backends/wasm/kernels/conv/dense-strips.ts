@@ -19,7 +19,7 @@ export interface DenseStripShape extends StripShape {
 const WIDEST = 6;
 
 /** Outputs that a tile computes; blocks of outputs are multiples of it. */
-export const tallOf = (height: number): number => denseRowsFor(passesOf(height, WIDEST)[0]!.vectors);
+const tallOf = (height: number): number => denseRowsFor(passesOf(height, WIDEST)[0]!.vectors);
 
 /**
  * Dense products over strips: a chunk is one strip × one block of outputs. Arguments: the shared ones, the weight [outputs, channels × taps] followed

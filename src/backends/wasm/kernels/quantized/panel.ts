@@ -91,7 +91,6 @@ function panelsCode({ widths, tall, form, order, epilogue }: Shape): KernelCode 
             const inputs = f.local("i32", i32.sub(K, k));
             f.set(inputs, i32.select(i32.gt_s(inputs, SLAB), SLAB, inputs));
             const out = f.local("i32", sums);
-            const lines = f.local("i32", row);
             const from = { w: f.local("i32", w), scales: f.local("i32", rowScales), zeros: f.local("i32", rowZeros) };
             f.doWhile(
               () => {
@@ -109,7 +108,7 @@ function panelsCode({ widths, tall, form, order, epilogue }: Shape): KernelCode 
             );
             f.increment(w, SLAB * (form.bits / 8));
             f.increment(slabX, SLAB * pitch);
-            f.free(fresh, inputs, out, lines, ...Object.values(from));
+            f.free(fresh, inputs, out, ...Object.values(from));
           });
           const at = { sums, rows, row, column, N, y, stride, bias, residual, scales };
           storeBlock(f, { width, pitch, order, epilogue, scaled: form.group === null }, at, device);
