@@ -209,7 +209,7 @@ export function webgpuPlan(
     },
     runLocated,
     profile: (feeds) =>
-      within(feeds, async () => {
+      within(feeds, async (room) => {
         const { firstAction, actions } = lowered;
         single ??= Promise.all(
           described.map((_, s) => prepare(layout.cut(firstAction[s]!, firstAction[s + 1] ?? actions.length))),
@@ -231,7 +231,10 @@ export function webgpuPlan(
         } finally {
           timer?.release();
         }
-        return () => times;
+        return () => {
+          for (const buffer of room.values()) buffer.destroy(); // nobody gets the outputs
+          return times;
+        };
       }),
     describe: () => described,
     release: () =>
