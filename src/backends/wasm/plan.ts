@@ -10,14 +10,14 @@ import {
   type Specialized,
   type Step,
 } from "../../compiler/index.js";
-import { labelOf, type Value } from "../../graph/index.js";
+import { labelOf, subgraphsOf, type Value } from "../../graph/index.js";
 import { evaluateNode, operators } from "../../ops/index.js";
 import { byteLengthOf, locate, NonzeroError, sizeOf, Tensor, viewOf } from "../../tensor/index.js";
 import { isFusible } from "../specs/elementwise/program.js";
 import type { Buffer, ConcreteType, Kernel, Lowering } from "./kernel.js";
 import { layOut } from "./lay-out.js";
 import { type Action, type Segment, writePrograms } from "./program.js";
-import type { Arenas, Session } from "./session.js";
+import type { Arenas, Holding, Session } from "./session.js";
 
 /** A specialized graph made ready. */
 interface Lowered {
@@ -30,14 +30,21 @@ interface Lowered {
   view(value: Value): Tensor;
   /** What was evaluated on the host, or fed to stay there, goes. */
   forget(): void;
-  /** Runs all steps, or one. */
-  play(step?: number): void;
+  /** Runs all steps. */
+  play(): void;
+  /** What runs each step by itself. */
+  each(): (() => void)[];
   release(): void;
 }
 
 /** A plan whose feeds are copied in and results out; activations are in an arena that all such plans of the session use in turn. */
 export function wasmPlan(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas): Plan {
-  const { spec, described, written, write, view, forget, play, release } = lowered(concrete, host, session, arenas);
+  const { spec, described, written, write, view, forget, play, each, release } = lowered(
+    concrete,
+    host,
+    session,
+    arenas,
+  );
   const begin = (feeds: readonly Tensor[]): void => {
     forget();
     spec.inputs.forEach((input, i) => {
@@ -51,10 +58,11 @@ export function wasmPlan(concrete: Specialized, host: HostSteps, session: Sessio
       return spec.outputs.map((output, i) => deliver(output, view(output), fetches[i]));
     },
     profile(feeds) {
+      const steps = each();
       begin(feeds);
       return described.map((line, s) => {
         const start = performance.now();
-        play(s);
+        steps[s]!();
         return { ...line, milliseconds: performance.now() - start };
       });
     },
@@ -71,7 +79,7 @@ export function boundPlan(concrete: Specialized, host: HostSteps, session: Sessi
   return {
     inputs: () => spec.inputs.map(view),
     outputs: () => spec.outputs.map(view),
-    run: () => play(),
+    run: play,
     release,
   };
 }
@@ -79,8 +87,17 @@ export function boundPlan(concrete: Specialized, host: HostSteps, session: Sessi
 /** Kernels chosen, memory laid out, programs written. Without `arenas` the plan has an arena of its own, where inputs last as long as outputs. */
 function lowered(concrete: Specialized, host: HostSteps, session: Session, arenas: Arenas | null): Lowered {
   const spec = session.stored(fuse(concrete, (node) => isFusible(node, (value) => concrete.types.get(value)?.dtype)));
-  const { store } = session;
   const memory = session.hold(arenas);
+  try {
+    return loweredIn(memory, spec, host, session, arenas === null);
+  } catch (error) {
+    memory.release();
+    throw error;
+  }
+}
+
+function loweredIn(memory: Holding, spec: Specialized, host: HostSteps, session: Session, bound: boolean): Lowered {
+  const { store } = session;
   const buffers = new Map<Value, Buffer>();
   const actions: Action[] = [];
   const derived = new Map<string, Buffer>();
@@ -138,7 +155,7 @@ function lowered(concrete: Specialized, host: HostSteps, session: Session, arena
 
   const isText = (value: Value): boolean => spec.types.get(value)?.dtype === "string";
   const inMemory = (value: Value): boolean => spec.types.has(value) && !isText(value) && !spec.constants.has(value);
-  const arena = layOut(spec, actions, bufferOf, inMemory, arenas === null);
+  const arena = layOut(spec, actions, bufferOf, inMemory, bound);
   const address = memory.arena(arena.bytes);
   for (const [buffer, offset] of arena.offsets) buffer.address = address + offset;
 
@@ -158,9 +175,13 @@ function lowered(concrete: Specialized, host: HostSteps, session: Session, arena
     else hostOnly.set(value, tensor);
   };
   const evaluate = (step: Step): void => {
-    const inputs = step.node.inputs.map((input) => (input === null ? null : view(input)));
+    // A subgraph's plans may make the memory grow, which moves it where it is not shared: views would go stale.
+    const moves = !store.device.shared && subgraphsOf(step.node).length > 0;
+    const read = (value: Value): Tensor =>
+      moves && !spec.constants.has(value) ? deliver(value, view(value), undefined) : view(value);
+    const inputs = step.node.inputs.map((input) => (input === null ? null : read(input)));
     const outputs = evaluateNode(step.node, inputs, operators, {
-      run: (graph, feeds) => host.runSubgraph(graph, feeds, (value) => view(step.captures.get(value) ?? value)),
+      run: (graph, feeds) => host.runSubgraph(graph, feeds, (value) => read(step.captures.get(value) ?? value)),
     });
     step.node.outputs.forEach((output, i) => {
       if (output !== null) write(output, checkOutput(step, output, outputs[i], spec));
@@ -181,12 +202,12 @@ function lowered(concrete: Specialized, host: HostSteps, session: Session, arena
     write,
     view,
     forget: () => hostOnly.clear(),
-    play(step) {
-      if (step === undefined) return run(segments);
+    play: () => run(segments),
+    each() {
       single ??= described.map((_, s) =>
         writePrograms(actions.slice(firstAction[s], firstAction[s + 1]), store, memory),
       );
-      run(single[step]!);
+      return single.map((parts) => () => run(parts));
     },
     release: () => memory.release(),
   };

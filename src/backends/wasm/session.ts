@@ -137,7 +137,10 @@ export class Session implements PlanMaker {
     const { current } = arenas;
     if (current !== null && bytes <= current.bytes) return current;
     const size = Math.ceil(bytes * 1.25) + 64;
-    if (current?.plans === 0) this.store.free(current.address, current.bytes);
+    if (current?.plans === 0) {
+      this.store.free(current.address, current.bytes);
+      arenas.current = null; // for there may be no room for the next
+    }
     arenas.current = { address: this.store.allocate(size), bytes: size, plans: 0 };
     return arenas.current;
   }
