@@ -4,7 +4,7 @@ import type { TuningCache } from "./cache.js";
 const keyOf = (name: string): string => `https://nonzero.invalid/tuning/${encodeURIComponent(name)}`;
 
 /** In the Cache API of a page or worker (`caches`, which secure contexts have), kept by origin; null where there is none. */
-export function storageCache(storage: CacheStorage | undefined = globalThis.caches): TuningCache | null {
+export function storageCache(storage: CacheStorage | undefined = storageHere()): TuningCache | null {
   if (storage === undefined) return null;
   const open = (): Promise<Cache> => storage.open("nonzero-tuning");
   return {
@@ -16,4 +16,12 @@ export function storageCache(storage: CacheStorage | undefined = globalThis.cach
       await (await open()).put(keyOf(name), new Response(text));
     },
   };
+}
+
+function storageHere(): CacheStorage | undefined {
+  try {
+    return globalThis.caches;
+  } catch {
+    return undefined; // frames in a sandbox, which have no origin, may not even ask
+  }
 }

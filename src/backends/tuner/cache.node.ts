@@ -13,17 +13,21 @@ export function defaultFolder(environment: Readonly<Record<string, string | unde
   return join(own ?? join(home?.startsWith("/") ? home : join(homedir(), ".cache"), "nonzero"), "tuning");
 }
 
-/** Files in a folder, which is made when first written to; a file is written under another name and then renamed, so that it is always whole. */
-export const fileCache = (folder: string = defaultFolder()): TuningCache => ({
+/**
+ * Files in a folder, by default `defaultFolder`, which is made when first written to; a file is written under another name and then renamed, so that
+ * it is always whole.
+ */
+export const fileCache = (given?: string): TuningCache => ({
   async read(name) {
     try {
-      return await readFile(join(folder, name), "utf8");
+      return await readFile(join(given ?? defaultFolder(), name), "utf8");
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw cause;
     }
   },
   async write(name, text) {
+    const folder = given ?? defaultFolder(); // asked for late: a user without a home has none
     await mkdir(folder, { recursive: true });
     const temporary = join(folder, `${name}.${randomUUID()}.tmp`);
     try {

@@ -31,6 +31,8 @@ export const LEAST_GAIN = 1.02;
 /** Milliseconds of a turn's timed runs, and of the turn where most of it is not the runs themselves (on a GPU). */
 const TURN = 4;
 const LONGEST_TURN = 20;
+/** Clocks of browsers are rounded, and say 0 of what is short: ratios must stay numbers. */
+const LEAST_MS = 1e-6;
 /** Engines compile twice; the better code comes after so many milliseconds of runs, or so many runs that take longer. */
 const WARM = 60;
 const WARM_RUNS = 3;
@@ -60,7 +62,7 @@ export async function search(
       sum += await time(candidate);
       runs++;
     } while (sum < TURN && now() - start < LONGEST_TURN);
-    return sum / runs;
+    return Math.max(sum / runs, LEAST_MS);
   };
   const warmUp = async (candidate: number): Promise<void> => {
     await rest?.();

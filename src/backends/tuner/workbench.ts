@@ -23,7 +23,7 @@ let swept = new Float64Array();
 /** Reads so many bytes, at most `MOST_CHILL`. */
 function chill(bytes: number): void {
   if (bytes < LEAST_CHILL) return;
-  const length = Math.min(bytes, MOST_CHILL) / 8;
+  const length = Math.floor(Math.min(bytes, MOST_CHILL) / 8);
   if (swept.length < length) swept = new Float64Array(length).fill(1);
   let sum = 0;
   for (let i = 0; i < length; i += 8) sum += swept[i]!; // one in each cache line
