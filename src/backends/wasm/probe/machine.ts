@@ -3,7 +3,6 @@ import { calibrate } from "./calibrate.js";
 import { type ProbeOptions, probePeaks } from "./peaks.js";
 
 export interface MachineOptions extends ProbeOptions {
-  /** Default: all processors, at most 8. */
   readonly threads: number;
   /** Processor and engine, as the host knows them. */
   readonly name: string;

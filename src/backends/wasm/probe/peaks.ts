@@ -29,6 +29,8 @@ export interface ProbeOptions {
 /** First, second and third cache of a usual processor of 2020. */
 const USUAL_CACHES = [32 * 1024, 512 * 1024, 8 * 2 ** 20];
 const MOST_BYTES = 256 * 2 ** 20;
+/** What all threads have together at most: WebAssembly's memory has 4 GiB. */
+const MOST_OF_ALL = 2 ** 30;
 const BUDGET_MS = 40;
 const LEAST_RUNS = 12;
 
@@ -68,11 +70,12 @@ export async function probePeaks(
     const levels: Level[] = [];
     for (const [i, name] of [...caches.map((_, i) => `L${i + 1}`), "memory"].entries()) {
       const capacity = caches[i] ?? null;
-      const bytes = workingSet(caches, i, threads);
+      const bytes = workingSet(caches, i, bench.threads);
+      const from = bench.allocate(bytes * bench.threads);
       await next(`${name}, read`);
-      const read = bandwidth(bench, readCode, bytes);
+      const read = bandwidth(bench, readCode, from, bytes);
       await next(`${name}, copy`);
-      levels.push({ name, capacity, read, copy: bandwidth(bench, copyCode, bytes) });
+      levels.push({ name, capacity, read, copy: bandwidth(bench, copyCode, from, bytes) });
     }
     await next("launches");
     const launch = bench.best(emptyCode, [], LAUNCHES) / LAUNCHES;
@@ -108,7 +111,8 @@ function workingSet(caches: readonly number[], level: number, threads: number): 
         ? caches[level]! / 2 / threads
         : caches[level]! / 2;
   const least = level === 0 ? 4096 : 2 * caches[level - 1]!;
-  return Math.ceil(Math.max(bytes, least) / (2 * ROUND_BYTES)) * 2 * ROUND_BYTES;
+  const wanted = Math.min(Math.max(bytes, least), MOST_OF_ALL / threads);
+  return Math.ceil(wanted / (2 * ROUND_BYTES)) * 2 * ROUND_BYTES;
 }
 
 function hasInt8(): boolean {
@@ -128,8 +132,8 @@ function multiplyRate(bench: Bench, multiply: (typeof MULTIPLIES)[number]): numb
 /** Bytes that a run moves at least, so that starting it does not count. */
 const RUN_BYTES = 32 * 2 ** 20;
 
-function bandwidth(bench: Bench, code: KernelCode, bytes: number): number {
-  const from = bench.allocate(bytes * bench.threads);
+/** Of `bytes` for each thread at `from`. */
+function bandwidth(bench: Bench, code: KernelCode, from: number, bytes: number): number {
   const to = bench.allocate(64 * bench.threads);
   const times = Math.ceil(RUN_BYTES / bytes);
   const seconds = bench.best(code, [from, bytes, times, to]);
