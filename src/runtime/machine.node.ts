@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { arch, cpus, homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { NonzeroError } from "../tensor/index.js";
@@ -28,12 +28,12 @@ export const nodeMachineHost = (): MachineHost => ({
   },
   write(key, text) {
     const file = fileOf(key);
-    const temporary = `${file}.${process.pid}.tmp`;
+    const temporary = `${file}.${randomUUID()}.tmp`;
     try {
       mkdirSync(cacheFolder(), { recursive: true });
       const fd = openSync(temporary, "wx");
       try {
-        writeSync(fd, text);
+        writeFileSync(fd, text);
         fsyncSync(fd);
       } finally {
         closeSync(fd);

@@ -111,8 +111,10 @@ export function predict(model: Model, { machine, patterns, feeds = {}, shapes = 
   const under = (product: Product, p: (typeof parsed)[number]) => {
     const key = `${p.text}/${product.rows}/${product.depth}`;
     if (!pruned.has(key)) pruned.set(key, prunedProduct(product, p));
-    const found = pruned.get(key)!;
-    return found && { ...found, product: { ...found.product, tokens: product.tokens } };
+    const found = pruned.get(key) ?? null;
+    if (found === null) return null;
+    const { kept, bytes, share, dtype } = found.product;
+    return { layout: found.layout, product: { ...product, kept, bytes, share, dtype } };
   };
   const candidates = costs.flatMap((step, i) => (canBePruned(step) ? [{ step, i, product: step.cost!.product! }] : []));
   const sets = parsed.map((p) =>

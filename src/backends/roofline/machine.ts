@@ -1,4 +1,5 @@
 import { NonzeroError } from "../../tensor/index.js";
+import { KERNEL_TERMS, kernelFamily, PRODUCT_TERMS } from "./families.js";
 
 /** A cache, or the memory behind all of them. */
 export interface Level {
@@ -75,7 +76,7 @@ export function machineFrom(json: unknown): Machine {
   for (const field of ["one", "all"] as const) if (!arePeaks(machine[field])) fail(field);
   if (machine.all.levels.length !== machine.one.levels.length) fail("all");
   const families: unknown = machine.families;
-  if (typeof families !== "object" || families === null || !Object.values(families).every(isFamily)) fail("families");
+  if (typeof families !== "object" || families === null || !Object.entries(families).every(isFamily)) fail("families");
   return machine;
 }
 
@@ -95,7 +96,9 @@ const arePeaks = (peaks: unknown): boolean => {
     isRate(threads) && isRate(float32) && dots && Array.isArray(levels) && levels.length > 0 && levels.every(isLevel)
   );
 };
-const isFamily = (family: unknown): boolean => {
+const isFamily = ([name, family]: [name: string, family: unknown]): boolean => {
   const { seconds, memory, points, error } = (family ?? {}) as Partial<Family>;
-  return Array.isArray(seconds) && seconds.every(isTime) && isRate(memory) && isTime(points) && isTime(error);
+  const terms = name.startsWith(kernelFamily("")) ? KERNEL_TERMS : PRODUCT_TERMS;
+  const known = Array.isArray(seconds) && seconds.length === terms.length && seconds.every(isTime);
+  return known && isRate(memory) && isTime(points) && isTime(error);
 };
