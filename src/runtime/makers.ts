@@ -65,6 +65,7 @@ export interface GpuSide {
 export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Value[]): Promise<Maker<Results>> {
   const { device, gpuDevice, preferredOutputLocation, layout } = options;
   if (device !== "webgpu" && device !== "auto") return makerFor(options, outputs);
+  checkLayout(layout);
   const keeps = outputsOnGpu(outputs, preferredOutputLocation);
   const webgpu = await import("../backends/webgpu/index.js"); // loaded by those who use it
   try {
@@ -108,6 +109,11 @@ export async function asyncMakerFor(options: RunnerOptions, outputs: readonly Va
   }
 }
 
+function checkLayout(layout: string | undefined): void {
+  if (layout !== undefined && layout !== "auto" && layout !== "stored")
+    throw new NonzeroError("invalid-argument", `no layout '${layout}'; there are auto and stored`, { field: "layout" });
+}
+
 /** What "auto" asks of WebAssembly. */
 const wasmOptions = ({ preferredOutputLocation: _, ...options }: RunnerOptions): RunnerOptions => ({
   ...options,
@@ -126,8 +132,7 @@ export function makerFor(
   }
   if (device === "webgpu" || device === "auto")
     throw new NonzeroError("invalid-argument", `'${device}' answers later: use Runner.create`, { field: "device" });
-  if (layout !== undefined && layout !== "auto" && layout !== "stored")
-    throw new NonzeroError("invalid-argument", `no layout '${layout}'; there are auto and stored`, { field: "layout" });
+  checkLayout(layout);
   if (outputsOnGpu(outputs, preferredOutputLocation).includes(true)) {
     throw new NonzeroError("invalid-argument", `outputs of the device '${device}' cannot be on the GPU`, {
       field: "preferredOutputLocation",

@@ -144,7 +144,12 @@ export class Runner<R extends Results = Tensor[]> {
    */
   ioBinding(types: Readonly<Record<string, LocatedTensor>>): IoBinding {
     const { executor, tensors } = this.#prepare(types);
-    return ioBinding(executor.bind(tensors), [...this.inputs, ...this.#overridden(types)], this.outputs);
+    const inputs = [...this.inputs, ...this.#overridden(types)];
+    for (const [i, { shape }] of tensors.entries()) {
+      if (!shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0))
+        throw new NonzeroError("shape", `no input has shape [${shape}]`, { field: inputs[i]!.name });
+    }
+    return ioBinding(executor.bind(tensors), inputs, this.outputs);
   }
 
   /** What runs where for these inputs: one line a step, with the kernel that computes it. */

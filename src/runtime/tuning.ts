@@ -148,9 +148,19 @@ export function exampleFeeds(
             : `the size of '${unknown}' must be known to tune: give it in 'dims' or 'freeDimensionOverrides'`;
         throw new NonzeroError("invalid-argument", reason, { field: name });
       }
+      if (!isPossible(shape))
+        throw new NonzeroError("invalid-argument", `no input of shape [${shape}] can be made to tune for`, {
+          field: name,
+        });
       const float = type!.dtype.startsWith("float") || type!.dtype === "bfloat16";
       const values = Float64Array.from({ length: sizeOf(shape) }, () => (float ? 2 * Math.random() - 1 : 1));
       return [name, Tensor.from(type!.dtype, shape, values)];
     }),
   );
 }
+
+/** Elements that fit into WebAssembly's memory. */
+const MOST_ELEMENTS = 2 ** 30;
+
+const isPossible = (shape: readonly number[]): boolean =>
+  shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0) && sizeOf(shape) <= MOST_ELEMENTS;
