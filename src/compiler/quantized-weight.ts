@@ -8,7 +8,7 @@ type Operands = readonly (Tensor | null)[];
 const attributesOf = <A>(node: Node): A => attributesFor(node, operators.get(operatorKey(node))!) as A;
 
 /** Group sizes that kernels know. */
-const isGroupSize = (size: number): boolean => size >= 32 && size <= 4096 && (size & (size - 1)) === 0;
+export const isGroupSize = (size: number): boolean => size >= 32 && size <= 4096 && (size & (size - 1)) === 0;
 
 /**
  * The weight that DequantizeLinear(x, scale, zero point) is, `perm` its axes as a matrix: `dense` with int8 values for a scale an output (or one for all) and
@@ -26,15 +26,17 @@ export function fromDequantizeLinear(
   if (seen !== "float32" && seen !== "float16") return null;
   const [rows, cols] = matrixShape(shape, perm);
   if (rows * cols === 0) return null;
+  if (zero && zero.size !== scale!.size) return null; // its evaluation says what is wrong
   const unsigned = x!.dtype.startsWith("u");
   const half = x!.dtype.endsWith("4") ? 8 : 128;
   if (blockSize === 0) {
     const one = scale!.size === 1 && scale!.shape.length <= 1;
-    if (!one && normalizeAxis(axis, shape.length) !== perm[0]) return null;
+    if (!one && (normalizeAxis(axis, shape.length) !== perm[0] || `${scale!.shape}` !== `${rows}`)) return null;
     const middle = zero?.numbers()[0] ?? 0;
     if (zero?.numbers().some((level) => level !== middle)) return null;
     if (middle !== (unsigned ? half : 0)) return null;
-    const scales = Float32Array.from({ length: rows }, (_, row) => scale!.numbers()[one ? 0 : row]!);
+    const factors = scale!.numbers();
+    const scales = Float32Array.from({ length: rows }, (_, row) => factors[one ? 0 : row]!);
     const values = new Int8Array(rows * cols);
     eachCode(x!, perm, (at, code) => {
       values[at] = code - middle;
@@ -43,12 +45,14 @@ export function fromDequantizeLinear(
     return new SparseTensor(shape, perm, { layout: "dense", rows, cols, dtype: seen, parts });
   }
   if (shape.length !== 2 || normalizeAxis(axis, 2) !== perm[1] || !isGroupSize(blockSize)) return null;
+  const groups = Math.ceil(cols / blockSize);
+  const groupShape = shape.map((dim, i) => (i === perm[1] ? groups : dim));
+  if ([scale, zero].some((tensor) => tensor && `${tensor.shape}` !== `${groupShape}`)) return null;
   const offset = unsigned ? 0 : half;
   const codes = new Uint8Array(rows * cols);
   eachCode(x!, perm, (at, code) => {
     codes[at] = code + offset;
   });
-  const groups = Math.ceil(cols / blockSize);
   const scales = new Float32Array(rows * groups);
   eachCode(scale!, perm, (at, value) => {
     scales[at] = value;
@@ -158,6 +162,7 @@ export function gatheredBlocks(node: Node, [data, scales, zero]: Operands): Spar
   if (data!.shape.length !== 2 || normalizeAxis(gatherAxis, 2) !== 0 || normalizeAxis(quantizeAxis, 2) !== 1)
     return null;
   if (!isGroupSize(blockSize) || !scales) return null;
+  if (!["uint8", "int4", "uint4"].includes(data!.dtype)) return null;
   const packed = data!.dtype === "uint8";
   const stored = packed ? bits : 4;
   if (stored === 2) return null;

@@ -50,10 +50,11 @@ export const grouped = (size: number): Layout => ({
     for (let row = 0; row < rows; row++) for (let col = 0; col < cols; col++) visit(row, col, row * cols + col);
   },
   validate(stored) {
-    const { rows, cols, layout, parts } = stored;
+    const { rows, cols, dtype, layout, parts } = stored;
     if (layout !== `dense:g${size}`) throw invalid("layout", `'${layout}' is not 'dense:g${size}'`);
-    if (![rows, cols].every((n) => Number.isInteger(n) && n >= 0) || rows * cols > MAX_ENTRIES)
+    if (![rows, cols, rows * cols].every((n) => Number.isInteger(n) && n >= 0 && n <= MAX_ENTRIES))
       throw invalid("rows", `a ${rows}×${cols} matrix`);
+    if (dtype === "string" || dtype === "bool") throw invalid("dtype", `a matrix of codes cannot be ${dtype}`);
     const { values, scales, zero_points: zeroPoints, ...others } = parts;
     for (const name of Object.keys(others)) throw invalid(name, `layout ${layout} has no such part`);
     if (values === undefined) throw invalid("values", `layout ${layout} needs this part`);

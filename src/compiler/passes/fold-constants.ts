@@ -120,7 +120,8 @@ function readValues(graph: Graph): ReadonlySet<Value> {
   return read;
 }
 
-function transposedSparse(node: Node, constant: Constant | null | undefined): SparseTensor | null {
+/** What a Transpose makes of a sparse constant: the same matrix under other axes; null for other nodes and constants. */
+export function transposedSparse(node: Node, constant: Constant | null | undefined): SparseTensor | null {
   if (node.op !== "Transpose" || node.domain !== "" || !(constant instanceof SparseTensor)) return null;
   const attribute = node.attributes.get("perm");
   const perm =

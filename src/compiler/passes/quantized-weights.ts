@@ -1,7 +1,9 @@
 import { type Constant, type Graph, labelOf, type Node, Value } from "../../graph/index.js";
+import { groupSizeOf, SparseTensor } from "../../layouts/index.js";
 import { Tensor } from "../../tensor/index.js";
+import { type OncePerWeight, oncePerWeight } from "../once-per-weight.js";
 import type { Pass } from "../pass.js";
-import { fromDequantizeLinear, gatheredBlocks, multipliedBlocks } from "../quantized-weight.js";
+import { fromDequantizeLinear, gatheredBlocks, isGroupSize, multipliedBlocks } from "../quantized-weight.js";
 import { dropDeadCode, withSubgraphs } from "../rewrite.js";
 import { type Readers, readersOf, weightAxes } from "../weight-axes.js";
 
@@ -12,18 +14,20 @@ import { type Readers, readersOf, weightAxes } from "../weight-axes.js";
  */
 export const keepQuantizedWeights: Pass = {
   name: "keep-quantized-weights",
-  run: (graph) => keep(graph, { readers: readersOf(graph), outer: () => undefined, made: new Map() }),
+  run: (graph) => keep(graph, { readers: readersOf(graph), outer: () => undefined, once: oncePerWeight() }),
 };
 
 interface Scope {
   readonly readers: Readers;
   readonly outer: (value: Value) => Constant | undefined;
-  /** What became of packed weights, by their codes: the branches of an If share one. */
-  readonly made: Map<Tensor, Map<string, Constant | null>>;
+  /** What becomes of packed weights: the branches of an If share one. */
+  readonly once: OncePerWeight<Constant | null>;
 }
 
 function keep(graph: Graph, scope: Scope): Graph {
-  const constants = new Map(graph.constants);
+  const constants = new Map(
+    [...graph.constants].map(([value, constant]) => [value, unpackedUnlessKnown(constant)] as const),
+  );
   const variable = new Set(graph.inputs);
   const constantOf = (value: Value): Constant | undefined =>
     variable.has(value) ? undefined : (constants.get(value) ?? scope.outer(value));
@@ -34,16 +38,6 @@ function keep(graph: Graph, scope: Scope): Graph {
       return input === null ? null : constantOf(input);
     });
     return tensors.every((tensor) => tensor === null || tensor instanceof Tensor) ? (tensors as Tensor[]) : null;
-  };
-  const once = (codes: Tensor, key: string, make: () => Constant | null): Constant | null => {
-    const known = scope.made.get(codes) ?? new Map<string, Constant | null>();
-    scope.made.set(codes, known);
-    let constant = known.get(key);
-    if (constant === undefined) {
-      constant = make();
-      known.set(key, constant);
-    }
-    return constant;
   };
   const nodes = graph.nodes.flatMap((node): Node[] => {
     const output = node.outputs[0];
@@ -72,7 +66,7 @@ function keep(graph: Graph, scope: Scope): Graph {
       case "com.microsoft::MatMulNBits": {
         const tensors = tensorsOf(node, [1, 2, 3, 4]);
         if (!tensors?.[0] || tensors[3]) return [node];
-        const weight = once(tensors[0], "matmul", () => multipliedBlocks(node, tensors));
+        const weight = scope.once(node, [tensors[0], ...tensors.slice(1)], () => multipliedBlocks(node, tensors));
         if (weight === null) return [node];
         const value = add(constants, `${labelOf(node)}.weight`, weight);
         const bias = node.inputs[5] ?? null;
@@ -85,7 +79,7 @@ function keep(graph: Graph, scope: Scope): Graph {
       case "com.microsoft::GatherBlockQuantized": {
         const tensors = tensorsOf(node, [0, 2, 3]);
         if (!tensors?.[0]) return [node];
-        const table = once(tensors[0], "gather", () => gatheredBlocks(node, tensors));
+        const table = scope.once(node, [tensors[0], ...tensors.slice(1)], () => gatheredBlocks(node, tensors));
         if (table === null) return [node];
         const value = add(constants, `${labelOf(node)}.table`, table);
         const plain = { op: "Gather", domain: "", version: 13, attributes: new Map() };
@@ -96,6 +90,13 @@ function keep(graph: Graph, scope: Scope): Graph {
     }
   });
   return dropDeadCode({ ...graph, nodes, constants });
+}
+
+/** Codes in groups that a file holds so, as floats where kernels do not know the groups or the weight is no matrix. */
+function unpackedUnlessKnown(constant: Constant): Constant {
+  if (!(constant instanceof SparseTensor)) return constant;
+  const size = groupSizeOf(constant.stored.layout);
+  return size === null || (isGroupSize(size) && constant.shape.length === 2) ? constant : constant.toDense();
 }
 
 function add(constants: Map<Value, Constant>, name: string, constant: Constant): Value {
