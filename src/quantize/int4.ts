@@ -13,17 +13,20 @@ export interface Int4Options {
 /**
  * 4-bit codes with a scale for each group of inputs: com.microsoft MatMulNBits for each MatMul and Gemm, GatherBlockQuantized for each Gather. Null, with the
  * reason, where another node reads the weight: there is no operator for it.
+ * @param elsewhere whether others than `weight.readers` read it.
  */
 export function fourBits(
   weight: Weight,
   { groupSize, symmetric }: Int4Options,
   opset: number,
+  elsewhere: boolean,
 ): QuantizedConstant | string {
   const { constant, perm, rows, cols, name, readers } = weight;
   const products = productsOf(weight);
   const gathers = new Set(readers.filter((node) => node.op === "Gather" && node.domain === "" && axisOf(node) === 0));
   const other = readers.find((node) => !products.has(node) && !gathers.has(node));
   if (other !== undefined) return `no operator with 4-bit weights does what ${other.op} does with it`;
+  if (elsewhere) return "nodes that are no product and no table read it too";
   if (gathers.size > 0 && (perm[0] !== 0 || cols % 2 !== 0)) return "its rows are not whole bytes of 4-bit codes";
   const groups = Math.ceil(cols / groupSize);
   const { codes, scales, zeroPoints } = quantizeGroups(toMatrix(constant as Tensor, perm), groupSize, symmetric);

@@ -87,8 +87,14 @@ const dequantized = ({ perm, value, name }: Weight, levels: Value, scales: Value
 /**
  * As onnxruntime's `quantize_dynamic` does it: x of each MatMul and Gemm is quantized as it comes, DynamicQuantizeLinear → MatMulInteger → Cast → Mul
  * [→ Add], the weight symmetric for each output channel. What else reads the weight gets it as `weightOnly` gives it.
+ * @param elsewhere whether others than `weight.readers` read it.
  */
-export function dynamic(weight: Weight, products: ReadonlyMap<Node, Product>, opset: number): QuantizedConstant {
+export function dynamic(
+  weight: Weight,
+  products: ReadonlyMap<Node, Product>,
+  opset: number,
+  elsewhere: boolean,
+): QuantizedConstant {
   const { levels, scales, added, bytes } = constantsOf(weight);
   const { constant } = weight;
   const nodes: Node[] = [];
@@ -115,11 +121,12 @@ export function dynamic(weight: Weight, products: ReadonlyMap<Node, Product>, op
       return bias === null ? made : [...made, nodeOf("Add", [product, bias], [y], opset, "")];
     });
   }
-  if (products.size === weight.readers.length) return { edit: { added, nodes, readers }, bytes };
   if (constant instanceof SparseTensor) {
+    if (products.size === weight.readers.length && !elsewhere) return { edit: { added, nodes, readers }, bytes };
     const rest = sparseInt8(weight);
     return { edit: { constant: rest, added, nodes, readers }, bytes: bytes + rest.byteLength };
   }
+  // Dropped as dead code where nobody reads it.
   return { edit: { added, nodes: [...nodes, dequantized(weight, levels, scales, opset)], readers }, bytes };
 }
 

@@ -1,5 +1,6 @@
+import { type Readers, readersOf } from "../compiler/weight-axes.js";
 import type { Model, Value } from "../graph/index.js";
-import { SparseTensor } from "../layouts/index.js";
+import { groupSizeOf, SparseTensor } from "../layouts/index.js";
 import { constantNodesToConstants, type LayerSelection, selectLayers, type Weight, weightsOf } from "../prune/index.js";
 import { byteLengthOf, locate, NonzeroError } from "../tensor/index.js";
 import { fourBits } from "./int4.js";
@@ -53,6 +54,8 @@ export interface Quantized {
 
 /** Opset that brought DequantizeLinear with a scale an axis. */
 const LEAST_OPSET = 13;
+/** Opset that brought DequantizeLinear to float16. */
+const FLOAT16_OPSET = 19;
 
 /**
  * Quantizes weights; names and forms are onnxruntime's and torchao's. Without `layers`: every linear and convolution weight. What no operator
@@ -80,13 +83,15 @@ export async function quantize(original: Model, options: QuantizeOptions): Promi
   const chosen = chosenWeights(model, options);
   if (chosen.length === 0)
     throw new NonzeroError("not-found", "the model has no weights to quantize", { field: "layers" });
+  const readers = readersOf(model.graph);
   const edits = new Map<Value, WeightEdit>();
   const weights: QuantizedWeight[] = [];
   for (const weight of chosen) {
     if (signal?.aborted) throw new NonzeroError("aborted", "quantization was stopped");
     const denseBytes = byteLengthOf(weight.constant.dtype, weight.rows * weight.cols);
     const place = { node: weight.nodes[0], field: weight.name };
-    const result = locate(place, () => quantized(weight, { scheme, groupSize, symmetric }, opset));
+    const elsewhere = isReadElsewhere(weight, readers);
+    const result = locate(place, () => quantized(weight, { scheme, groupSize, symmetric }, opset, elsewhere));
     if ("edit" in result) edits.set(weight.value, result.edit);
     const bytes = "edit" in result ? result.bytes : weight.constant.byteLength;
     const done: QuantizedWeight = { weight, denseBytes, stored: result.stored, bytes, notes: result.notes };
@@ -106,25 +111,43 @@ function chosenWeights(model: Model, { layers, skip = [], embeddings = false }: 
   return [...chosen, ...selectLayers(model, { layers: tables.map(({ name }) => name), skip })];
 }
 
+/** Whether a weight's floats are asked for by others than the nodes that it is a weight to: other operators, or as an output. */
+function isReadElsewhere({ value, readers: own }: Weight, readers: Readers): boolean {
+  const others = (from: Value): boolean =>
+    (readers.get(from) ?? []).some((read) => {
+      if (read === null) return true;
+      const { node } = read;
+      if (own.includes(node)) return false;
+      return node.op !== "Transpose" || node.domain !== "" || others(node.outputs[0]!);
+    });
+  return others(value);
+}
+
 type Result = Pick<QuantizedWeight, "stored" | "notes"> & (QuantizedConstant | { readonly stored: "float" });
 
 function quantized(
   weight: Weight,
   { scheme, groupSize, symmetric }: Required<Pick<QuantizeOptions, "scheme" | "groupSize" | "symmetric">>,
   opset: number,
+  elsewhere: boolean,
 ): Result {
   const { constant, rows, cols } = weight;
+  const sparse = constant instanceof SparseTensor;
   const left = (reason: string): Result => ({ stored: "float", notes: [`left as it is: ${reason}`] });
   if (rows * cols === 0) return left("it is empty");
   if (constant.dtype !== "float32" && constant.dtype !== "float16") return left(`it is ${constant.dtype}`);
+  if (sparse && groupSizeOf(constant.stored.layout) !== null) return left("it is quantized already");
+  const eightBits = (notes: readonly string[]): Result => {
+    if (!sparse && constant.dtype === "float16" && opset < FLOAT16_OPSET)
+      return left(`float16 of 8 bits needs opset ${FLOAT16_OPSET}, the model imports ${opset}`);
+    return { ...weightOnly(weight, opset), stored: "int8", notes };
+  };
   if (scheme === "int4") {
-    if (constant instanceof SparseTensor)
-      return { ...weightOnly(weight, opset), stored: "int8", notes: ["8 bits: sparse weights have no 4-bit form"] };
-    const result = fourBits(weight, { groupSize, symmetric }, opset);
-    if (typeof result !== "string") return { ...result, stored: "int4", notes: [] };
-    return { ...weightOnly(weight, opset), stored: "int8", notes: [`8 bits: ${result}`] };
+    if (sparse) return eightBits(["8 bits: sparse weights have no 4-bit form"]);
+    const result = fourBits(weight, { groupSize, symmetric }, opset, elsewhere);
+    return typeof result === "string" ? eightBits([`8 bits: ${result}`]) : { ...result, stored: "int4", notes: [] };
   }
   const products = scheme === "int8-dynamic" && constant.dtype === "float32" ? productsOf(weight) : new Map();
-  const result = products.size === 0 ? weightOnly(weight, opset) : dynamic(weight, products, opset);
-  return { ...result, stored: "int8", notes: [] };
+  if (products.size === 0) return eightBits([]);
+  return { ...dynamic(weight, products, opset, elsewhere), stored: "int8", notes: [] };
 }
