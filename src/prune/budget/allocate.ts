@@ -40,6 +40,7 @@ export function allocate(trials: readonly Trial[], budget: Budget): Allocation {
   const hulls = new Map([...layers].map(([name, own]) => [name, hull(choicesOf(name, own, budget))]));
   const at = new Map([...hulls].map(([name]) => [name, 0]));
   let total = [...hulls.values()].reduce((sum, choices) => sum + choices[0]!.cost, 0);
+  const most = limit + 1e-12 * total; // sums of costs are rounded
   const steps = [...hulls].flatMap(([name, choices]) =>
     choices.slice(1).map((to, i) => {
       const from = choices[i]!;
@@ -49,18 +50,18 @@ export function allocate(trials: readonly Trial[], budget: Budget): Allocation {
   steps.sort((a, b) => a.rate - b.rate || a.to - b.to);
   const taken: typeof steps = [];
   for (const step of steps) {
-    if (total <= limit) break;
+    if (total <= most) break;
     total -= step.saved;
     at.set(step.name, step.to);
     taken.push(step);
   }
-  if (total > limit * (1 + 1e-12)) {
+  if (total > most) {
     const least =
       budget.of === "sparsity" ? `${(1 - total / entriesOf(layers)).toFixed(4)} at most` : `${total} at least`;
     throw new NonzeroError("invalid-argument", `the trials give ${least}`, { field: "target" });
   }
   for (const { name, to, saved } of taken.reverse()) {
-    if (at.get(name) !== to || total + saved > limit) continue;
+    if (at.get(name) !== to || total + saved > most) continue;
     at.set(name, to - 1);
     total += saved;
   }

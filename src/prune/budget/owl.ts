@@ -3,8 +3,6 @@ import { NonzeroError } from "../../tensor/index.js";
 import type { InputStatistics } from "../statistics/index.js";
 
 export interface OwlOptions {
-  /** An entry is an outlier where its score is more than so many times the mean; default 5. */
-  readonly M?: number;
   /** Half of the range in which layers' densities lie; default 0.08. */
   readonly lambda?: number;
 }
