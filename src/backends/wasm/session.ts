@@ -121,7 +121,9 @@ export class Session implements PlanMaker {
       release: () => {
         for (const { address, bytes } of regions) store.free(address, bytes);
         for (const constant of constants) this.#leave(constant);
-        if (arena !== null && --arena.plans === 0 && arena !== arenas?.current) store.free(arena.address, arena.bytes);
+        if (arena === null || --arena.plans > 0) return;
+        store.free(arena.address, arena.bytes);
+        if (arenas !== null && arena === arenas.current) arenas.current = null;
       },
     };
   }
@@ -137,10 +139,6 @@ export class Session implements PlanMaker {
     const { current } = arenas;
     if (current !== null && bytes <= current.bytes) return current;
     const size = Math.ceil(bytes * 1.25) + 64;
-    if (current?.plans === 0) {
-      this.store.free(current.address, current.bytes);
-      arenas.current = null; // for there may be no room for the next
-    }
     arenas.current = { address: this.store.allocate(size), bytes: size, plans: 0 };
     return arenas.current;
   }
