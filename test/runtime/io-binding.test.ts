@@ -48,6 +48,7 @@ test("what cannot be bound is said, and a released binding is no more", () => {
   const runner = new Runner(perceptron(), { threads: 1 });
   expect(() => runner.ioBinding({})).toThrow(expect.objectContaining({ code: "not-found", place: { field: "x" } }));
   expect(() => runner.ioBinding({ x: { dtype: "float32", shape: [3, 17] } })).toThrow(/field 'x'/);
+  expect(() => runner.ioBinding({ x: { dtype: "float32", shape: [-1, 16] } })).toThrow(/no input has shape/);
   const [one, other] = [runner.ioBinding({ x }), runner.ioBinding({ x })];
   one.release();
   one.release();

@@ -161,6 +161,7 @@ describe("machineFrom", () => {
     ["all", { all: { ...peaks, float32: -1 } }],
     ["one", { one: { ...peaks, levels: [] } }],
     ["families", { families: { x: { seconds: [null], memory: 1, points: 1, error: 0 } } }],
+    ["families", { families: { "kernel/softmax": { seconds: [1e-7], memory: 1, points: 1, error: 0 } } }],
   ])("refuses a wrong %s", (field, change) => {
     const json = change === null ? null : { ...machine, ...change };
     expect(() => machineFrom(json)).toThrow(expect.objectContaining({ code: "invalid-argument", place: { field } }));
