@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { installedRivals, type Timing, timeInTurn } from "../src/cli/bench/lineup.js";
 import { ownVersions, thisMachine } from "../src/cli/bench/machine.js";
@@ -11,7 +12,7 @@ import { Tensor } from "../src/tensor/index.js";
 
 /**
  * What a plan costs beside its work: chains of 200 operators on 16×16 elements, timed in turn with onnxruntime's in one process.
- * `tsx bench/overhead.ts [ROUNDS]` writes bench/results/overhead.json.
+ * `tsx bench/overhead.ts [ROUNDS]` (default 20) writes bench/results/overhead.json.
  */
 const rounds = Number(process.argv[2] ?? 20);
 const OPERATORS = 200;
@@ -51,46 +52,56 @@ function chain(links: (typeof CHAINS)[string]): Model {
   return { graph: b.build(), opsets, irVersion: 10, producer: "nonzero bench", metadata: new Map() };
 }
 
+/** Times every chain on so many threads. onnxruntime-web takes its threads once a process, so each count has a process of its own. */
+async function measure(threads: number): Promise<unknown[]> {
+  const results: unknown[] = [];
+  for (const [operators, links] of Object.entries(CHAINS))
+    results.push(...(await measureChain(operators, links, threads)));
+  return results;
+}
+
 const timing: Timing = { rounds, say: (line) => process.stderr.write(`${line}\n`) };
 const round = (value: number): number => Number(value.toPrecision(4));
-const results: unknown[] = [];
-for (const [operators, links] of Object.entries(CHAINS)) {
+async function measureChain(operators: string, links: (typeof CHAINS)[string], threads: number): Promise<unknown[]> {
   const model = chain(links);
   const feeds = { x: square(1) };
-  for (const threads of [1, 2]) {
-    const runner = new Runner(model, { threads });
-    const expected = runner.run(feeds).y!;
-    const steps = runner.describe(feeds).length;
-    const binding = runner.ioBinding(feeds);
-    binding.inputs.x!.bytes().set(feeds.x.bytes());
-    const contestants: Contestant[] = [
-      { name: "run", run: () => runner.run(feeds) },
-      { name: "bound run", run: () => binding.run() },
-    ];
-    const sessions = [];
-    for (const rival of await installedRivals(threads, timing.say)) {
-      const session = await rival.open(writeModel(model), feeds);
-      const { y } = await session.outputs();
-      const off = Math.max(...expected.numbers().map((value, i) => Math.abs(Number(value) - Number(y!.numbers()[i]))));
-      if (off > 1e-4) throw new Error(`${operators}: ${rival.name} is ${off} away`);
-      sessions.push(session);
-      contestants.push({ name: rival.name, run: session.run, settle: session.settle });
-    }
-    const timed = await timeInTurn(contestants, timing);
-    const own = timed("run")!;
-    const line = ({ name, samples }: Timed) => ({
-      ...{ operators, threads, name, microseconds_per_operator: round((1000 * median(samples)) / OPERATORS) },
-      quartiles: [0.25, 0.75].map((q) => round((1000 * quantile(samples, q)) / OPERATORS)),
-      ratio_to_run: round(pairedRatio(own.samples, samples)),
-    });
-    const lines = contestants.map(({ name }) => line(timed(name)!));
-    results.push(...lines.map((each) => ({ ...each, ...(each.name.endsWith("run") ? { steps } : {}) })));
-    console.table(lines);
-    for (const session of sessions) await session.release();
-    if (threads === 2) console.log(`${operators}: ${steps} steps`);
-    runner.release();
+  const runner = new Runner(model, { threads });
+  const expected = runner.run(feeds).y!;
+  const steps = runner.describe(feeds).length;
+  const binding = runner.ioBinding(feeds);
+  binding.inputs.x!.bytes().set(feeds.x.bytes());
+  const contestants: Contestant[] = [
+    { name: "run", run: () => runner.run(feeds) },
+    { name: "bound run", run: () => binding.run() },
+  ];
+  for (const rival of await installedRivals(threads, timing.say)) {
+    const session = await rival.open(writeModel(model), feeds);
+    const { y } = await session.outputs();
+    const off = Math.max(...expected.numbers().map((value, i) => Math.abs(Number(value) - Number(y!.numbers()[i]))));
+    if (off > 1e-4) throw new Error(`${operators}: ${rival.name} is ${off} away`);
+    contestants.push({ name: rival.name, run: session.run, settle: session.settle });
   }
+  const timed = await timeInTurn(contestants, timing);
+  const own = timed("run")!;
+  const line = ({ name, samples }: Timed) => ({
+    ...{ operators, threads, name, microseconds_per_operator: round((1000 * median(samples)) / OPERATORS) },
+    quartiles: [0.25, 0.75].map((q) => round((1000 * quantile(samples, q)) / OPERATORS)),
+    ratio_to_run: round(pairedRatio(own.samples, samples)),
+  });
+  return contestants.map(({ name }) => ({ ...line(timed(name)!), ...(name.endsWith("run") ? { steps } : {}) }));
 }
+
+const ownProcess = process.argv[3];
+if (ownProcess !== undefined) {
+  console.log(JSON.stringify(await measure(Number(ownProcess))));
+  process.exit(0);
+}
+const script = fileURLToPath(import.meta.url);
+const results = [1, 2].flatMap((threads) => {
+  const args = ["--import", "tsx", script, `${rounds}`, `${threads}`];
+  return JSON.parse(execFileSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] }).toString());
+});
+console.table(results);
 const versions = ownVersions();
 replaceFile(RESULTS, `${JSON.stringify({ machine: thisMachine([]), versions, rounds, results }, null, 1)}\n`);
 console.log(`written to ${RESULTS}`);

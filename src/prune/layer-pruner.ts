@@ -73,13 +73,15 @@ export function prunedLayer(
   return { weight, mask, error: statistics?.gram ? relativeError(original, weight, statistics) : null, notes };
 }
 
-/** ‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖²; 0 where the outputs are all 0 and stay so. @throws NonzeroError "invalid-argument" without a Gram matrix. */
+/** ‖X(W − Ŵ)ᵀ‖² / ‖XWᵀ‖²; 0 where the outputs are all 0 and stay so, 1 where they were. @throws NonzeroError "invalid-argument" without a Gram matrix. */
 export function relativeError(original: Matrix, pruned: Matrix, statistics: InputStatistics): number {
   const before = new Float64Array(original.data);
   const delta = new Float64Array(before.length);
   for (let i = 0; i < delta.length; i++) delta[i] = before[i]! - pruned.data[i]!;
   const lost = outputEnergy(delta, original, statistics);
-  return lost <= 0 ? 0 : lost / outputEnergy(before, original, statistics);
+  if (lost <= 0) return 0;
+  const energy = outputEnergy(before, original, statistics);
+  return energy > 0 ? lost / energy : 1;
 }
 
 /** Rows whose products are in memory at a time. */

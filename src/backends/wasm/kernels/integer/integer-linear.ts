@@ -167,7 +167,16 @@ const entriesFor = (weight: SparseTensor): Entries => recall(weight).entries;
 
 /** What tells one quantization of a value from another. */
 const keyOf = (form: Form, { K }: IntegerSpec, zeroPoint: Value | null): string =>
-  `${form}/${zeroPoint?.name ?? ""}/${K}`;
+  `${form}/${zeroPoint === null ? "" : numberOf(zeroPoint)}/${K}`;
+
+const numbers = new WeakMap<Value, number>();
+let next = 0;
+
+/** A number of the value's own: names need not be. */
+function numberOf(value: Value): number {
+  if (!numbers.has(value)) numbers.set(value, next++);
+  return numbers.get(value)!;
+}
 
 interface Operands {
   readonly key: string;

@@ -37,14 +37,11 @@ export function compareUnit(
   const words = f.local("i32", scratch);
   const end = f.local("i32", i32.add(scratch, 16));
   const [closest, greatest] = [f.local("v128", i32x4.const(-1)), f.local("v128", i32x4.const(0))];
-  const unroll = 1;
   f.doWhile(
     () => {
-      for (let i = 0; i < unroll; i++) {
-        comparePair(f, element, by, from, { words, at: 2 * i, x: 8 * element.bytes * i, closest, greatest });
-      }
-      for (const row of from) f.increment(row, unroll * 8 * element.bytes);
-      f.increment(words, 2 * unroll);
+      comparePair(f, element, by, from, { words, closest, greatest });
+      for (const row of from) f.increment(row, 8 * element.bytes);
+      f.increment(words, 2);
     },
     () => i32.lt_u(words, end),
   );
@@ -55,9 +52,6 @@ export function compareUnit(
 
 interface Pair {
   readonly words: Pointer;
-  /** Bytes from `words`, and from the rows' pointers. */
-  readonly at: number;
-  readonly x: number;
   /** The smallest differences, sign and all. */
   readonly closest: Vector;
   /** The greatest magnitudes. */
@@ -68,15 +62,13 @@ interface Pair {
 function comparePair(f: Func, element: ElementCode, by: Ranking, from: Four<Pointer>, pair: Pair): void {
   const wide = element.bytes === 4;
   const tiles = wide ? [0, 1] : [0];
-  const x = from.map((row) =>
-    tiles.map((tile) => element.ordered(f, v128.load(row, pair.x + 16 * tile), by, pair.greatest)),
-  );
+  const x = from.map((row) => tiles.map((tile) => element.ordered(f, v128.load(row, 16 * tile), by, pair.greatest)));
   /** Differences of 16 bits of two tiles' row, from those of their vectors. */
   const difference = (of: (tile: number) => V128): V128 => (wide ? i16x8.narrow_i32x4_s(of(0), of(1)) : of(0));
   const minus = wide ? i32x4.sub : i16x8.sub_sat_s;
   const word = (upper: V128, lower: V128, at: number): void => {
     const bytes = f.local("v128", i8x16.narrow_i16x8_s(upper, lower));
-    f.storeI32_16(pair.words, i8x16.bitmask(bytes), at + pair.at);
+    f.storeI32_16(pair.words, i8x16.bitmask(bytes), at);
     f.set(pair.closest, i8x16.min_u(pair.closest, bytes));
     f.free(bytes);
   };
