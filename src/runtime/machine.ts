@@ -42,7 +42,8 @@ export function setMachineHost(replacement: MachineHost): void {
 /**
  * This machine's WebAssembly, or its GPU, as the cost model knows it: measured (about 10 seconds) where it was not before with this processor, engine
  * and number of threads. Node keeps measurements in the user's cache folder, a page for as long as it is open.
- * @throws NonzeroError "aborted"; "io" where a measurement cannot be kept; "device" where there is no GPU.
+ * Where they cannot be kept they last as long as the process.
+ * @throws NonzeroError "aborted"; "device" where there is no GPU.
  */
 export async function thisMachine(request: MachineRequest = {}): Promise<Machine> {
   const { device, threads, fresh = false, ...options } = request;
@@ -53,7 +54,7 @@ export async function thisMachine(request: MachineRequest = {}): Promise<Machine
   if (known !== null) return known;
   const { name, engine, caches } = host;
   const machine = await probeMachine({ ...options, ...(caches && { caches }), threads: count, name, engine });
-  host.write(key, `${JSON.stringify(machine)}\n`);
+  keep(key, machine);
   return machine;
 }
 
@@ -68,16 +69,27 @@ async function thisGpu(
     const known = fresh ? null : keptMachine(key);
     if (known !== null) return known;
     const machine = await probeGpu(gpu, { ...options, engine: host.engine });
-    host.write(key, `${JSON.stringify(machine)}\n`);
+    keep(key, machine);
     return machine;
   } finally {
     release();
   }
 }
 
+/** In the process, and beyond where the host can. */
+function keep(key: string, machine: Machine): void {
+  const text = `${JSON.stringify(machine)}\n`;
+  pages.set(key, text);
+  try {
+    host.write(key, text);
+  } catch {
+    // A folder that cannot be written: the next process measures again.
+  }
+}
+
 /** What was kept; null where there is nothing, or nothing that this version reads. */
 function keptMachine(key: string): Machine | null {
-  const text = host.read(key);
+  const text = host.read(key) ?? pages.get(key) ?? null;
   if (text === null) return null;
   try {
     return machineFrom(JSON.parse(text));

@@ -48,7 +48,7 @@ export class Runner<R extends Results = Tensor[]> {
     await loadKernelsFor(model.graph);
     const maker: Maker<Results> = await asyncMakerFor(options, model.graph.outputs);
     try {
-      if (tune !== false && maker.tunable !== null) await recall(maker.tunable, tune ?? {});
+      if (tune !== false && maker.tunable !== null) await recall(maker.tunable, tune ?? { onWarning: () => {} }); // nobody asked for it
       const runner = new Runner<Results>(model, options, maker);
       if (tune && tune.budget !== 0) await runner.tune(exampleFeeds(runner.inputs, tune.dims), tune);
       return runner;

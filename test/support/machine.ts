@@ -14,7 +14,7 @@ const sparse = product(2e-7, 1.4e-10, 1.6e-10, 5e-9, 1e-10);
 
 /** A machine with round numbers, so that tests of predictions measure nothing. */
 export const MACHINE: Machine = {
-  ...{ version: 2, device: "wasm", name: "a test's processor", engine: "no engine", software: false, threads: 1 },
+  ...{ version: 3, device: "wasm", name: "a test's processor", engine: "no engine", software: false, threads: 1 },
   ...{ one: peaks, all: peaks, launch: 1e-8 },
   families: {
     "linear/dense/float32/1": product(1e-7, 5e-11, 0, 0, 1e-10),

@@ -19,11 +19,21 @@ export const kindOf = ({ kept, rows, depth, share, bytes }: Product): ProductKin
 /** Few tokens have kernels of their own. */
 const MOST_FEW = 12;
 
+/** Share of kept weights from which one token multiplies bits of places and values (`matmul/mask-dots.ts`). */
+const MASKED = 0.35;
+
+const isMasked = (product: Product): boolean => {
+  const { rows, depth, tokens, kept, dtype, window } = product;
+  const wanted = tokens === 1 && dtype === "float32" && depth % 8 === 0 && kept >= MASKED * rows * depth;
+  return wanted && !window && kindOf(product) !== "dense";
+};
+
 /** The family of a product: its kernel's kind, what weights are stored as, and one, few or many tokens. */
 export function productFamily(product: Product): string {
   const { tokens, dtype, window } = product;
   const extent = tokens === 1 ? "1" : tokens <= MOST_FEW ? "few" : "many";
-  return `${window ? "conv" : "linear"}/${kindOf(product)}/${dtype}/${extent}`;
+  const kind = isMasked(product) ? "masked" : kindOf(product);
+  return `${window ? "conv" : "linear"}/${kind}/${dtype}/${extent}`;
 }
 
 /** The last term of a product is outside of what overlaps with bringing the weight. */
@@ -39,12 +49,13 @@ export function productTerms(product: Product): number[] {
   return [1, kept * vectors, kept * passes, strips * passes, (rows + depth) * tokens];
 }
 
-/** Bytes that a sparse weight takes in the order in which it is streamed: each value with 16 bits of place, each strip with a header. */
+/** Bytes that a sparse weight takes in the order in which it is streamed: each value with 16 bits of place, each strip with a header; masked, a bit a place. */
 export function streamBytes(product: Product): number {
   const { rows, depth, kept, dtype } = product;
   const value = bitsOf(dtype) / 8;
   const kind = kindOf(product);
   if (kind === "dense") return kept * value;
+  if (isMasked(product)) return kept * value + (rows * depth) / 8;
   const strips = Math.ceil(rows / (kind === "sparse" ? 1 : 2)) * Math.max(1, Math.ceil(depth / SLAB));
   return kept * value + (2 * kept) / (kind === "sparse" ? 1 : 2) + 8 * strips;
 }

@@ -54,7 +54,7 @@ export interface Machine {
   readonly families: Readonly<Record<string, Family>>;
 }
 
-export const MACHINE_VERSION = 2;
+export const MACHINE_VERSION = 3;
 
 /** The smallest level that holds so many bytes. */
 export function levelFor({ levels }: Peaks, bytes: number): Level {

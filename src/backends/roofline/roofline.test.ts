@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost, Product } from "../specs/node.js";
-import { kindOf, productFamily, productTerms } from "./families.js";
+import { kindOf, productFamily, productTerms, streamBytes } from "./families.js";
 import { dot, fitSeconds, type Point, relativeErrors } from "./fit.js";
 import { levelFor, type Machine, machineFrom } from "./machine.js";
 import { limitOf, predictTime } from "./time.js";
@@ -16,7 +16,7 @@ const peaks = {
 };
 const family = { seconds: [1e-7, 1.4e-10, 1e-11, 5e-9, 1e-10], memory: 1, points: 9, error: 0.02 };
 const machine: Machine = {
-  ...{ version: 2, device: "wasm", name: "a test", engine: "none", software: false, threads: 1 },
+  ...{ version: 3, device: "wasm", name: "a test", engine: "none", software: false, threads: 1 },
   ...{ one: peaks, all: peaks, launch: 1e-8 },
   families: {
     "linear/dense/float32/many": family,
@@ -95,6 +95,10 @@ describe("a prediction", () => {
     expect(predictTime("pool", softmax, machine, 0).calibrated).toBe(false);
     const half: Product = { ...productOf(64, 64, 64, 0.5), dtype: "float16" };
     expect(productFamily(half)).toBe("linear/sparse/float16/many");
+    // One token: bits of places where much is kept, numbers of inputs elsewhere.
+    expect(productFamily(productOf(64, 64, 1, 0.5))).toBe("linear/masked/float32/1");
+    expect(streamBytes(productOf(64, 64, 1, 0.5))).toBe(64 * 32 * 4 + (64 * 64) / 8);
+    expect(productFamily(productOf(64, 64, 1, 0.25))).toBe("linear/sparse/float32/1");
     expect(predictTime("linear", costOf(half), machine, 1e5).calibrated).toBe(true);
     expect(predictTime("alias", { multiplyAdds: 0, bytes: 0 }, machine, 0).seconds).toBe(0);
   });

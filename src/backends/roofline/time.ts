@@ -83,6 +83,7 @@ const boundOf = (run: number, compute: number, traffic: number, level: Level): B
 /** The family, or the nearest to it that the machine has: of float32 for other values, of more tokens for few. */
 function familyFor(name: string, { families }: Machine): Family | undefined {
   const [kernel, kind, , extent] = name.split("/") as [string, string, string, string];
-  const others = [name, `${kernel}/${kind}/float32/${extent}`, `${kernel}/${kind}/float32/many`];
+  const like = kind === "masked" ? "sparse" : kind;
+  const others = [name, `${kernel}/${like}/float32/${extent}`, `${kernel}/${like}/float32/many`];
   return others.map((other) => families[other]).find((family) => family !== undefined);
 }
