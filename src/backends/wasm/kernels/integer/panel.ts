@@ -1,9 +1,10 @@
 import type { Value } from "../../../../graph/index.js";
 import { type Epilogue, epilogueKey } from "../../../specs/matmul/epilogue.js";
-import { type Func, i32, type Local } from "../../asm/index.js";
+import { i32, type Local } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { passesOf } from "../matmul/dense-tile.js";
 import { forWidths, type Panels, widthsOf } from "../matmul/panels.js";
+import { forSlabs } from "../matmul/slabs.js";
 import { storeBlock } from "../matmul/store.js";
 import type { Dot } from "./dot.js";
 import { integerTile, mostVectors } from "./tile.js";
@@ -73,7 +74,7 @@ function code({ dot, panels, floats, epilogue }: PanelProduct): KernelCode {
         f.increment(w, i32.mul(row, rowBytes));
         const slab = slabOf(pitch);
         forWidths(f, widths, p, wideCount, (width, column) => {
-          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { words, fresh, last }) => {
+          forSlabs(f, { x, p, K, pitch, slab }, (slabX, { inputs: words, fresh, last }) => {
             const out = f.local("i32", sums);
             const end = f.local("i32", i32.add(sums, i32.mul(rows, pitch)));
             const from = f.local("i32", w);
@@ -100,36 +101,3 @@ function code({ dot, panels, floats, epilogue }: PanelProduct): KernelCode {
   };
 }
 type Shared = [I, I, I, I, I, I, I, I, I, I, I];
-
-export interface Slab {
-  readonly words: I;
-  /** Not 0 in the first slab, and in the last. */
-  readonly fresh: I;
-  readonly last: I;
-}
-
-/** Runs `body` for each slab of a panel, with the slab's address. */
-export function forSlabs(
-  f: Func,
-  { x, p, K, pitch, slab }: { x: I; p: I; K: I; pitch: number; slab: number },
-  body: (x: I, slab: Slab) => void,
-): void {
-  const k = f.local("i32", 0);
-  const words = f.local("i32");
-  const fresh = f.local("i32");
-  const last = f.local("i32");
-  const slabX = f.local("i32", i32.add(x, i32.mul(i32.mul(p, K), pitch)));
-  f.doWhile(
-    () => {
-      f.set(fresh, i32.eqz(k));
-      f.set(words, i32.sub(K, k));
-      f.set(last, i32.le_s(words, slab));
-      f.set(words, i32.min_s(words, slab));
-      body(slabX, { words, fresh, last });
-      f.increment(slabX, slab * pitch);
-      f.increment(k, slab);
-    },
-    () => i32.lt_s(k, K),
-  );
-  f.free(k, words, fresh, last, slabX);
-}

@@ -3,8 +3,9 @@ import { i32, type Local } from "../../asm/index.js";
 import { type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { passesOf } from "../matmul/dense-tile.js";
 import { forWidths, widthsOf } from "../matmul/panels.js";
+import { forSlabs } from "../matmul/slabs.js";
 import { storeBlock } from "../matmul/store.js";
-import { forSlabs, type PanelProduct } from "./panel.js";
+import type { PanelProduct } from "./panel.js";
 import { BLOCK_BYTES, type Stream } from "./stream.js";
 import { streamTile, streamVectors } from "./stream-tile.js";
 

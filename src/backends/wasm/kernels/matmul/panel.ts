@@ -7,6 +7,7 @@ import { type Func, i32, type Local } from "../../asm/index.js";
 import { type Argument, type Buffer, type KernelCode, kernelFunction, type Lowering } from "../../kernel.js";
 import { denseRowsFor, denseTile, passesOf, storeSums } from "./dense-tile.js";
 import { forWidths, type Panels, panelsOf, widthsOf } from "./panels.js";
+import { forSlabs } from "./slabs.js";
 import { type StoreShape, storeBlock, storesTiles, storeTile } from "./store.js";
 import { HEADER_BYTES, type Stream, streamOf, writeStream } from "./stream.js";
 import { type StreamTile, streamTile, streamWidth } from "./stream-tile.js";
@@ -193,39 +194,6 @@ function denseCode({ widths, tall, order, epilogue, slab }: DenseShape): KernelC
   };
 }
 type Shared = [I, I, I, I, I, I, I, I, I, I, I];
-
-interface Slab {
-  readonly inputs: I;
-  /** Not 0 in the first slab, and in the last. */
-  readonly fresh: I;
-  readonly last: I;
-}
-
-/** Runs `body` for each slab of a panel, with the slab's address. */
-function forSlabs(
-  f: Func,
-  { x, p, K, pitch, slab }: { x: I; p: I; K: I; pitch: number; slab: number },
-  body: (x: I, slab: Slab) => void,
-): void {
-  const k = f.local("i32", 0);
-  const inputs = f.local("i32");
-  const fresh = f.local("i32");
-  const last = f.local("i32");
-  const slabX = f.local("i32", i32.add(x, i32.mul(i32.mul(p, K), pitch)));
-  f.doWhile(
-    () => {
-      f.set(fresh, i32.eqz(k));
-      f.set(inputs, i32.sub(K, k));
-      f.set(last, i32.le_s(inputs, slab));
-      f.set(inputs, i32.min_s(inputs, slab));
-      body(slabX, { inputs, fresh, last });
-      f.increment(slabX, slab * pitch);
-      f.increment(k, slab);
-    },
-    () => i32.lt_s(k, K),
-  );
-  f.free(k, inputs, fresh, last, slabX);
-}
 
 /** The stream of a sparse weight's rows, where it lies, and the rows of its tallest block. */
 export function preparedStream(
